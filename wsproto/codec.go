@@ -1,0 +1,79 @@
+package wsproto
+
+import "github.com/gobwas/ws"
+
+// Role says which side of the connection a [Codec] reads for. It decides
+// which frames must be masked (RFC 6455, section 5.1).
+type Role uint8
+
+const (
+	// Server reads a client's frames, which must be masked.
+	Server Role = iota
+	// Client reads a server's frames, which must not be masked.
+	Client
+)
+
+const (
+	// DefaultMaxMessage is the size in bytes of the largest message when
+	// Codec.MaxMessage is zero.
+	DefaultMaxMessage = 1 << 20
+	// DefaultMaxFragments is the number of frames that a message may come in
+	// when Codec.MaxFragments is zero.
+	DefaultMaxFragments = 1024
+)
+
+// Buffer is memory lent by the caller's allocator.
+type Buffer interface {
+	// Bytes returns the memory, the same at every call.
+	Bytes() []byte
+	// Release gives it back. Nobody may touch Bytes afterwards.
+	Release()
+}
+
+// Codec holds what all connections of one kind decode by. It must not change
+// after its first use; any number of goroutines may use it at once then, each
+// with decoders of its own. The zero value reads for a server with the
+// default limits.
+type Codec struct {
+	// Role says which side reads. Zero is Server.
+	Role Role
+	// MaxMessage is the size in bytes of the largest message. Zero means
+	// DefaultMaxMessage. A larger one is refused with 1009 from the header
+	// of the frame that exceeds it, before a byte of that frame is kept.
+	MaxMessage int
+	// MaxFragments is the number of frames that a message may come in. Zero
+	// means DefaultMaxFragments. More are refused with 1008: empty fragments
+	// cost the peer six bytes each and would never reach MaxMessage.
+	MaxFragments int
+	// NewBuffer lends memory for a frame that a read cut and for a message
+	// that comes in fragments: len(Bytes()) must be n at least. All of
+	// Bytes() gets used. Nil means make. It is called from Next, on the
+	// goroutine that called it.
+	NewBuffer func(n int) Buffer
+}
+
+// Message is a complete message or control frame.
+type Message struct {
+	// Op is OpText, OpBinary, OpPing, OpPong or OpClose; zero means that
+	// there is no message yet.
+	Op ws.OpCode
+	// Payload is unmasked, and valid UTF-8 in a text message. With a nil
+	// Buffer it lies in the bytes given to Next and lives as long as those;
+	// otherwise it lies in Buffer.
+	Payload []byte
+	// Buffer, when not nil, is owned by the receiver of the message, who
+	// must Release it.
+	Buffer Buffer
+}
+
+// ProtocolError tells why a connection failed, and the code to close it with
+// (RFC 6455, section 7.1.7).
+type ProtocolError struct {
+	// Code is 1002, 1007, 1008 or 1009.
+	Code ws.StatusCode
+	// Text is a short English sentence that fits into a close frame.
+	Text string
+}
+
+// Error returns Text behind the package's name.
+func (e *ProtocolError) Error() string { return "wsproto: " + e.Text }
