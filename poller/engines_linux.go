@@ -1,0 +1,3 @@
+package poller
+
+var implementations = []implementation{{"epoll", openEpoll}}

@@ -1,0 +1,195 @@
+package poller
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The states of the loop as Wake sees it. Wake swaps woken in and writes to the
+// eventfd only if it took asleep out, so that any number of wake-ups before one
+// Turn cost one write at most, and none while the loop is awake. The loop swaps
+// awake in right before Turn: what was posted before an earlier Wake is seen by
+// that Turn, and a Wake from then on keeps the loop from going from awake to asleep.
+const (
+	awake uint32 = iota
+	woken
+	asleep
+)
+
+// epoll is the engine on Linux' epoll, level-triggered. The events carry tokens, so
+// that an event for a descriptor that was closed meanwhile finds a stale one.
+type epoll struct {
+	sockets
+	fd     int
+	events []unix.EpollEvent
+	begun  bool
+
+	stopped atomic.Bool
+	_       [64]byte // what follows is written by other cores
+	state   atomic.Uint32
+	bell    bell
+}
+
+// A bell is the eventfd that ends a wait. Its lock is taken only when it is rung,
+// and keeps a late Wake from writing to a descriptor number that is somebody else's.
+type bell struct {
+	mu sync.Mutex
+	fd int // -1 when closed
+}
+
+func openEpoll(c Config) (Engine, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	e := &epoll{fd: fd, events: make([]unix.EpollEvent, c.Events)}
+	if e.bell.fd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		closeSocket(fd)
+		return nil, os.NewSyscallError("eventfd2", err)
+	}
+	// Edge-triggered: each write makes one event and nothing has to be read back.
+	// The counter would be full after 2^64-2 wake-ups. Its data is the zero token.
+	if err := e.control(unix.EPOLL_CTL_ADD, e.bell.fd, 0, unix.EPOLLIN|unix.EPOLLET); err != nil {
+		closeSocket(e.bell.fd)
+		closeSocket(fd)
+		return nil, err
+	}
+	e.init(e, c)
+	return e, nil
+}
+
+func (e *epoll) Name() string { return "epoll" }
+
+func (e *epoll) Run(h Handler) error {
+	if e.begun {
+		return errRunTwice
+	}
+	e.begun = true
+	defer e.release()
+	e.handler = h
+	for !e.stopped.Load() {
+		e.state.Swap(awake)
+		wait := h.Turn()
+		if e.stopped.Load() {
+			break
+		}
+		n, errno := e.wait(wait)
+		if errno != 0 {
+			return os.NewSyscallError("epoll_wait", errno)
+		}
+		e.dispatch(e.events[:n])
+	}
+	return nil
+}
+
+func (e *epoll) dispatch(events []unix.EpollEvent) {
+	for i := range events {
+		ev := &events[i]
+		t := makeToken(uint32(ev.Fd), uint32(ev.Pad))
+		s := e.table.get(t)
+		if s == nil {
+			continue // closed earlier in this turn, or the bell
+		}
+		e.ready(t, s, ev.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0, ev.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0)
+	}
+}
+
+// wait fills events. A look with a zero timeout comes first and goes round the
+// scheduler; under load it is all there is. Before a wait that blocks, the goroutines
+// that callbacks made ready get the processor, which the wait would otherwise keep
+// from them until the runtime's monitor takes it away (20 µs to 10 ms).
+func (e *epoll) wait(most time.Duration) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), 0, 0, 0)
+	if errno == unix.EINTR {
+		return 0, 0
+	}
+	if errno != 0 || n > 0 {
+		return int(n), errno
+	}
+	runtime.Gosched()
+	if most == 0 || !e.state.CompareAndSwap(awake, asleep) {
+		return 0, 0
+	}
+	n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), uintptr(milliseconds(most)), 0, 0)
+	// No more need to ring while the events are handled: a Turn follows anyway.
+	e.state.Store(awake)
+	if errno == unix.EINTR {
+		return 0, 0
+	}
+	return int(n), errno
+}
+
+// milliseconds rounds up: rounding down would spin through the last millisecond.
+func milliseconds(d time.Duration) int {
+	if d < 0 {
+		return -1
+	}
+	return int(min((d+time.Millisecond-1)/time.Millisecond, 1<<31-1))
+}
+
+func (e *epoll) Wake() {
+	if e.state.Swap(woken) == asleep {
+		e.bell.ring()
+	}
+}
+
+func (e *epoll) Stop() {
+	e.stopped.Store(true)
+	e.Wake()
+}
+
+func (b *bell) ring() {
+	one := uint64(1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fd >= 0 {
+		unix.RawSyscall(unix.SYS_WRITE, uintptr(b.fd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+	}
+}
+
+func (b *bell) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	closeSocket(b.fd)
+	b.fd = -1
+}
+
+// release ends the engine.
+func (e *epoll) release() {
+	e.closeAll()
+	e.bell.close()
+	closeSocket(e.fd)
+}
+
+func (e *epoll) control(op, fd int, t Token, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: int32(t.Slot()), Pad: int32(t.generation())}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(e.fd, op, fd, &ev))
+}
+
+func (e *epoll) watch(fd int, t Token, old, new interest) error {
+	var events uint32
+	if new&in != 0 {
+		events |= unix.EPOLLIN
+	}
+	if new&out != 0 {
+		events |= unix.EPOLLOUT
+	}
+	switch {
+	case old == 0:
+		return e.control(unix.EPOLL_CTL_ADD, fd, t, events)
+	case new == 0:
+		return e.control(unix.EPOLL_CTL_DEL, fd, t, 0)
+	}
+	return e.control(unix.EPOLL_CTL_MOD, fd, t, events)
+}
+
+// forget has nothing to do: the kernel drops a registration with the last
+// descriptor of a socket. A child process between fork and exec may hold another
+// for a moment; the events of that time find a stale token.
+func (e *epoll) forget(int) {}

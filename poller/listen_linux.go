@@ -1,0 +1,4 @@
+package poller
+
+// reusePort: SO_REUSEPORT spreads connections over the sockets.
+const reusePort = true
