@@ -66,14 +66,29 @@ type Message struct {
 	Buffer Buffer
 }
 
-// ProtocolError tells why a connection failed, and the code to close it with
-// (RFC 6455, section 7.1.7).
-type ProtocolError struct {
-	// Code is 1002, 1007, 1008 or 1009.
-	Code ws.StatusCode
-	// Text is a short English sentence that fits into a close frame.
-	Text string
+func (c *Codec) maxMessage() int {
+	if c.MaxMessage == 0 {
+		return DefaultMaxMessage
+	}
+	return c.MaxMessage
 }
 
-// Error returns Text behind the package's name.
-func (e *ProtocolError) Error() string { return "wsproto: " + e.Text }
+func (c *Codec) maxFragments() int {
+	if c.MaxFragments == 0 {
+		return DefaultMaxFragments
+	}
+	return c.MaxFragments
+}
+
+func (c *Codec) newBuffer(n int) Buffer {
+	if c.NewBuffer == nil {
+		return made(make([]byte, n))
+	}
+	return c.NewBuffer(n)
+}
+
+// made is a Buffer of the garbage collector's.
+type made []byte
+
+func (m made) Bytes() []byte { return m }
+func (m made) Release()      {}
