@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/server"
+)
+
+// echoCommand serves an echo.
+type echoCommand struct {
+	Addr      string `default:"127.0.0.1:8080" help:"Address to listen on (${default}); port 0 takes a free one."`
+	Inline    bool   `help:"Echo on the event loop instead of the goroutine pool."`
+	Broadcast bool   `help:"Send every message to all connections, as one prepared frame."`
+	Loops     int    `help:"Event loops; 0 means one per processor."`
+	Engine    string `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
+}
+
+// Run serves until ctx ends.
+func (e *echoCommand) Run(ctx context.Context) error {
+	var everyone *server.Topic
+	h := server.Handler{OnMessage: func(c *server.Conn, m server.Message) { c.Send(m.Op, m.Payload) }}
+	if e.Broadcast {
+		h = server.Handler{
+			OnOpen:    func(c *server.Conn) { c.Subscribe(everyone) },
+			OnMessage: func(_ *server.Conn, m server.Message) { everyone.Publish(server.Publication{Op: m.Op, Payload: m.Payload}) },
+		}
+	}
+	srv, err := server.New(server.Config{Handler: h, Inline: e.Inline, Loops: e.Loops, Engine: e.Engine})
+	if err != nil {
+		return err
+	}
+	everyone = srv.NewTopic("everyone", server.TopicConfig{})
+	return serve(ctx, srv, e.Addr, "echoing at ws://%s/\n")
+}
+
+// serve runs srv at an address until ctx ends, and then shuts it down in order.
+func serve(ctx context.Context, srv *server.Server, addr, greeting string) error {
+	if _, err := poller.RaiseFileLimit(); err != nil {
+		fmt.Fprintln(os.Stderr, "roost: the limit of open files stays as it is:", err)
+	}
+	at, err := srv.Listen(addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, greeting, at)
+	<-ctx.Done()
+	end, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	report, err := srv.Shutdown(end)
+	fmt.Fprintf(os.Stderr, "roost: %d connections closed, %d cut off\n", report.Closed, report.Forced)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// shutdownTimeout is how long a signal waits for the peers to close in order.
+const shutdownTimeout = 10 * time.Second

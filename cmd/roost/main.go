@@ -1,0 +1,36 @@
+// Roost is one binary for all that the project does: serve a market-data feed, serve an echo to measure against.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line.
+type cli struct {
+	Feed feedCommand `cmd:"" help:"Serve a live market-data feed, and a page that shows it."`
+	Echo echoCommand `cmd:"" help:"Serve an echo: what the measurements run against."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+
+	var c cli
+	k := kong.Parse(&c,
+		kong.Name("roost"),
+		kong.Description("A WebSocket server that holds idle connections for almost nothing."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	if err := k.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "roost:", err)
+		os.Exit(1)
+	}
+}

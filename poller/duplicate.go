@@ -1,0 +1,33 @@
+//go:build linux || darwin || freebsd || dragonfly
+
+package poller
+
+import "syscall"
+
+// Duplicate returns n descriptors of a socket that package net opened, each for an engine of its own to take over. They are
+// close-on-exec and share the socket: closing the original leaves them open. When an error is returned, none is.
+func Duplicate(c syscall.Conn, n int) (fds []int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var dupErr error
+	err = raw.Control(func(s uintptr) {
+		for len(fds) < n && dupErr == nil {
+			var fd int
+			if fd, dupErr = duplicate(s); dupErr == nil {
+				fds = append(fds, fd)
+			}
+		}
+	})
+	if err == nil {
+		err = dupErr
+	}
+	if err != nil {
+		for _, fd := range fds {
+			closeSocket(fd)
+		}
+		return nil, err
+	}
+	return fds, nil
+}

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/wsproto"
+)
+
+// SlowPolicy is what happens to a connection whose peer reads too slowly: one that has more unsent bytes than
+// Config.MaxOutbound, or shares in more than Config.MaxOutboundTotal. Control frames go through in every policy.
+type SlowPolicy uint8
+
+const (
+	// SlowClose closes the connection: 1013, ReasonSlow. What was not yet handed to the kernel is discarded, so that the Close
+	// frame comes through.
+	SlowClose SlowPolicy = iota
+	// SlowDropOldest discards the oldest unsent messages to make room, and the new one if there are none.
+	SlowDropOldest
+	// SlowConflate replaces an unsent message by a newer one with the same key (Conn.SendLatest); what has no key to share, or
+	// does not fit even so, is treated as under SlowDropOldest.
+	SlowConflate
+)
+
+// Config is everything that a Server can be told. Its zero value serves: it accepts handshakes from the same origin, or without
+// an Origin, and ignores what it is sent. A Server copies it; changing it afterwards has no effect.
+type Config struct {
+	Handler Handler
+
+	// Authorize decides on a handshake that is a correct one, before 101 is written: by its path, query, headers, Origin and
+	// subprotocols. The error is the answer: a *wsproto.Refusal is written as it is, any other becomes a 403 whose body does not
+	// quote the error. It runs on the pool, or on the loop with Inline. nil: SameOrigin.
+	Authorize func(*wsproto.Request) (Accept, error)
+
+	// Inline runs all handlers on the loop that reads the socket: the fastest way, for handlers that never block. A handler that
+	// does block stalls all connections of its loop. Default: on the pool.
+	Inline bool
+
+	// HTTP answers requests that do not ask for a WebSocket, on the same port. Each has a connection of its own ("Connection:
+	// close"), so that a later upgrade always meets the loops. nil: 426 Upgrade Required.
+	HTTP http.Handler
+
+	// KeepRequest keeps each connection's handshake for Conn.Request: about 0.5 to 8 KiB a connection. Default: it is forgotten.
+	KeepRequest bool
+
+	Loops   int    // event loops, each with its own listening socket; 0: GOMAXPROCS
+	Engine  string // "epoll", "netpoll" or "auto"; "": "auto" (see poller.Open)
+	Workers int    // goroutines at most that run handlers; 0: see pool.Config
+
+	Logger *slog.Logger // nil: slog.Default()
+
+	MaxConns     int // connections at most, more get 503; 0: 4 Mi
+	MaxHTTP      int // connections handed to HTTP at once at most, more get 503; 0: 1,024
+	MaxHead      int // bytes of a request's head at most, more get 431; 0: 8 KiB
+	MaxMessage   int // bytes of a received message at most, more end with 1009; 0: 1 MiB
+	MaxFragments int // frames of a received message at most, more end with 1008; 0: 1,024
+	MaxTopics    int // subscriptions of a connection at most; 0: 1,024
+	MailboxBytes int // received bytes that wait for a connection's handler before its socket is not read any more; 0: 256 KiB
+
+	Slow             SlowPolicy // what happens to a slow reader; zero: SlowClose
+	MaxOutbound      int        // unsent bytes of a connection at most; 0: 1 MiB
+	MaxOutboundTotal int        // memory in bytes that unsent messages may take in the process, split evenly over the loops; 0: 256 MiB
+
+	HandshakeTimeout time.Duration // from accept to the complete request; 0: 10 s
+	MessageTimeout   time.Duration // from a message's first byte to its last; 0: 30 s; < 0: none
+	PingAfter        time.Duration // a connection that sent nothing for so long gets a ping; up to an eighth less, to spread them; 0: 30 s; < 0: never
+	PingGrace        time.Duration // a connection that sends nothing for so long after the ping is ended; 0: 10 s
+	CloseTimeout     time.Duration // from our Close frame to the peer's; 0: 5 s
+	DrainWindow      time.Duration // Shutdown spreads its Close frames over so long; 0: 1 s; < 0: all at once
+
+	// SilenceAfter and OnSilence are for the application's own heartbeat: a connection with a subscription that was sent nothing
+	// for SilenceAfter gets the text message that OnSilence appends to dst (none, if it appends nothing). OnSilence runs on the
+	// loop, as an inline handler does, and so sees exactly what has been published to the connection. 0 or nil: off.
+	SilenceAfter time.Duration
+	OnSilence    func(dst []byte, s *Silence) []byte
+}
+
+// withDefaults returns c with every zero replaced by its default, or says which field is wrong.
+func (c Config) withDefaults() (Config, error) {
+	for _, f := range []struct {
+		name  string
+		value *int
+		def   int
+	}{
+		{"Loops", &c.Loops, runtime.GOMAXPROCS(0)},
+		{"MaxConns", &c.MaxConns, 4 << 20},
+		{"MaxHTTP", &c.MaxHTTP, 1024},
+		{"MaxHead", &c.MaxHead, 8 << 10},
+		{"MaxMessage", &c.MaxMessage, 1 << 20},
+		{"MaxFragments", &c.MaxFragments, 1024},
+		{"MaxTopics", &c.MaxTopics, 1024},
+		{"MailboxBytes", &c.MailboxBytes, 256 << 10},
+		{"MaxOutbound", &c.MaxOutbound, 1 << 20},
+		{"MaxOutboundTotal", &c.MaxOutboundTotal, 256 << 20},
+	} {
+		if *f.value < 0 {
+			return c, fmt.Errorf("server: Config.%s is %d: it must not be negative", f.name, *f.value)
+		}
+		if *f.value == 0 {
+			*f.value = f.def
+		}
+	}
+	for _, f := range []struct {
+		name     string
+		value    *time.Duration
+		def      time.Duration
+		negative bool // is a setting: off
+	}{
+		{"HandshakeTimeout", &c.HandshakeTimeout, 10 * time.Second, false},
+		{"MessageTimeout", &c.MessageTimeout, 30 * time.Second, true},
+		{"PingAfter", &c.PingAfter, 30 * time.Second, true},
+		{"PingGrace", &c.PingGrace, 10 * time.Second, false},
+		{"CloseTimeout", &c.CloseTimeout, 5 * time.Second, false},
+		{"DrainWindow", &c.DrainWindow, time.Second, true},
+		{"SilenceAfter", &c.SilenceAfter, 0, false},
+	} {
+		if *f.value < 0 && !f.negative {
+			return c, fmt.Errorf("server: Config.%s is %v: it must not be negative", f.name, *f.value)
+		}
+		if *f.value > maxTimeout {
+			return c, fmt.Errorf("server: Config.%s is %v: %v is the most", f.name, *f.value, maxTimeout)
+		}
+		if *f.value == 0 {
+			*f.value = f.def
+		}
+	}
+	if c.Slow > SlowConflate {
+		return c, fmt.Errorf("server: Config.Slow is %d: no such policy", c.Slow)
+	}
+	if c.MaxMessage > math.MaxInt32 || c.MaxHead > math.MaxInt32 || c.MailboxBytes > math.MaxInt32 {
+		return c, fmt.Errorf("server: Config.MaxMessage, MaxHead and MailboxBytes must be under 2 GiB")
+	}
+	if c.Engine == "" {
+		c.Engine = "auto"
+	}
+	if c.Engine != "auto" {
+		known := false
+		for _, name := range poller.Engines() {
+			known = known || name == c.Engine
+		}
+		if !known {
+			return c, fmt.Errorf("server: Config.Engine is %q: this platform has %q", c.Engine, poller.Engines())
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.OnSilence == nil {
+		c.SilenceAfter = 0
+	}
+	return c, nil
+}
+
+// maxTimeout keeps every deadline well within the wheel's 32-bit ticks.
+const maxTimeout = 365 * 24 * time.Hour
+
+// SameOrigin is the Authorize of a Config that has none: it accepts a handshake without an Origin (not from a browser) or with
+// one that names the host the request was sent to (RFC 6455 10.2), and refuses others with 403. It chooses no subprotocol.
+func SameOrigin(r *wsproto.Request) (Accept, error) {
+	if !r.SameOrigin() {
+		return Accept{}, errOrigin
+	}
+	return Accept{}, nil
+}
+
+// Accept is how a handshake that is welcome is answered.
+type Accept struct {
+	Subprotocol string                // one that the client offers (wsproto.Request.Subprotocols); "": none
+	Header      []wsproto.HeaderField // further fields of the response, none of the handshake's own
+	Value       any                   // what Conn.Value returns from OnOpen on: who the client is, say
+}
+
+var errOrigin = &wsproto.Refusal{Status: http.StatusForbidden, Reason: "origin", Body: "this origin may not connect; the server's Authorize decides which ones may\n"}

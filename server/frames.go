@@ -1,0 +1,302 @@
+package server
+
+import (
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/pool"
+	"github.com/roostws/roost/wsproto"
+)
+
+// frames decodes what an open connection's peer has sent. Control frames are answered here; messages go to the handler, on the
+// loop or, gathered into one batch a read, to the connection's mailbox. src is what b lies in, nil if it is not the engine's.
+func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
+	var batch *batch
+	inline := l.srv.config.Inline
+	for len(b) > 0 && c.phase == phaseOpen {
+		m, n, err := l.srv.codec.Next(&c.in, b)
+		b = b[n:]
+		if err != nil {
+			if batch != nil {
+				l.submit(batch, src)
+			}
+			l.violated(c, err)
+			return
+		}
+		if c.flags&flagPartial != 0 && !c.in.Partial() {
+			c.flags &^= flagPartial
+		}
+		switch m.Op {
+		case 0:
+			l.incomplete(c)
+			continue
+		case ws.OpText, ws.OpBinary:
+			l.count.MessagesIn++
+			if inline {
+				l.srv.message(c, m.Op, m.Payload)
+				break
+			}
+			if l.srv.config.Handler.OnMessage == nil {
+				break
+			}
+			if batch == nil {
+				batch = newBatch(c)
+			}
+			batch.messages = append(batch.messages, m)
+			continue // the batch owns m.Buffer now
+		case ws.OpPing:
+			l.pong(c, m.Payload)
+		case ws.OpPong:
+			l.count.PongsIn++
+		case ws.OpClose:
+			code, text := wsproto.ParseClose(m.Payload)
+			c.phase = phaseDiscard // nothing may follow a Close frame (RFC 6455 5.5.1)
+			if batch == nil && !inline {
+				batch = newBatch(c)
+			}
+			if inline {
+				c.peerClosed(code, text)
+			} else {
+				batch.end = Close{Reason: ReasonPeer, Code: code, Text: text}
+			}
+		}
+		if m.Buffer != nil {
+			m.Buffer.Release()
+		}
+	}
+	if batch != nil {
+		l.submit(batch, src)
+	}
+}
+
+// incomplete starts the deadline of a message of which a part has arrived.
+func (l *loop) incomplete(c *Conn) {
+	if timeout := l.srv.config.MessageTimeout; timeout > 0 && c.in.Partial() && c.flags&flagPartial == 0 {
+		c.flags |= flagPartial
+		c.partial = uint16(l.now())
+		l.wheel.sooner(c.token.Slot(), l.now()+ticks(timeout))
+	}
+}
+
+// pong answers a ping. While an answer is unsent a newer one takes its place: only the latest must be sent (RFC 6455 5.5.3), and
+// a peer that pings without reading cannot make the queue grow.
+func (l *loop) pong(c *Conn, payload []byte) {
+	l.count.PingsIn++
+	b := copyFrame(ws.OpPong, payload)
+	c.mu.Lock()
+	if c.State() != Open {
+		c.mu.Unlock()
+		b.Release()
+		return
+	}
+	if !c.replaceLocked(b.Bytes(), b, func(e *entry) bool { return e.kind == entryPong }) {
+		c.pushLocked(entry{frame: b.Bytes(), owner: b, kind: entryPong})
+	}
+	c.unlockAndPost()
+}
+
+// violated fails a connection whose peer broke the protocol. What it sends from now on is discarded until it closes.
+func (l *loop) violated(c *Conn, err error) {
+	end := Close{Reason: ReasonProtocol, Err: err}
+	var p *wsproto.ProtocolError
+	if errors.As(err, &p) {
+		end = Close{Reason: reasonOfCode(p.Code), Code: p.Code, Text: p.Text, Err: err}
+	}
+	c.phase = phaseDiscard
+	if c.State() != Open { // it was to answer our Close frame
+		l.finish(c)
+		return
+	}
+	c.fail(end)
+}
+
+// peerClosed answers the peer's Close frame after all that was sent before, or takes it as the answer to ours. Any goroutine.
+func (c *Conn) peerClosed(code ws.StatusCode, text string) {
+	c.mu.Lock()
+	switch c.State() {
+	case Open:
+		c.closeLocked(Close{Reason: ReasonPeer, Code: code, Text: text, Clean: true}, 0)
+		c.life.finish = true
+	case Closing:
+		if c.life != nil {
+			c.life.end.Clean = c.life.closing
+			c.life.finish = true
+		}
+	}
+	c.postLocked()
+	c.mu.Unlock()
+}
+
+// streamEnded ends a connection whose peer sends nothing more, after all that is queued was sent. Any goroutine.
+func (c *Conn) streamEnded() {
+	c.mu.Lock()
+	switch c.State() {
+	case Open:
+		c.state.Store(uint32(Closing))
+		c.life = &lifecycle{end: Close{Reason: ReasonEOF}, finish: true}
+	case Closing:
+		if c.life != nil {
+			c.life.finish = true
+		}
+	}
+	c.postLocked()
+	c.mu.Unlock()
+}
+
+// postLocked has the loop flush the connection, also when nothing is queued.
+func (c *Conn) postLocked() {
+	if c.posted&postedFlush == 0 && c.State() != Closed {
+		c.posted |= postedFlush
+		c.loop.post(c)
+	}
+}
+
+// ended handles the peer's FIN on an open connection: in order, behind the messages that wait for the handler.
+func (l *loop) ended(c *Conn) {
+	if l.srv.config.Inline {
+		c.streamEnded()
+		return
+	}
+	b := newBatch(c)
+	b.end = Close{Reason: ReasonEOF}
+	l.submit(b, nil)
+}
+
+// finish closes the descriptor once all that is queued was written.
+func (l *loop) finish(c *Conn) {
+	c.mu.Lock()
+	if c.life == nil {
+		c.life = new(lifecycle)
+	}
+	c.life.finish = true
+	c.mu.Unlock()
+	l.flush(c)
+}
+
+// closing goes on with a connection that is ending, or was refused, after a flush.
+func (l *loop) closing(c *Conn, life *lifecycle, flushed bool) {
+	if flushed && (life.finish || c.phase == phaseDiscard && c.flags&flagEnding != 0) {
+		l.end(c, life.end)
+		return
+	}
+	if !life.timed {
+		life.timed = true
+		wait := l.srv.config.CloseTimeout
+		if c.State() == Connecting {
+			wait = min(wait, lingerRefused)
+		}
+		l.wheel.set(c.token.Slot(), l.now()+ticks(wait))
+	}
+	if flushed && c.phase == phaseDiscard && !life.shut { // we will read no answer: tell the peer that nothing more comes
+		life.shut = true
+		l.engine.CloseWrite(c.token)
+	}
+}
+
+// lingerRefused is for how long a refused peer may take to end its stream after ours has ended.
+const lingerRefused = time.Second
+
+// opened, closed and message call the handler, or have it called.
+
+func (l *loop) opened(c *Conn) {
+	if l.srv.config.Handler.OnOpen == nil {
+		return
+	}
+	if l.srv.config.Inline {
+		l.srv.open(c)
+		return
+	}
+	b := newBatch(c)
+	b.opened = true
+	l.submit(b, nil)
+}
+
+func (l *loop) closed(c *Conn, how Close) {
+	if l.srv.config.Handler.OnClose == nil {
+		return
+	}
+	if l.srv.config.Inline {
+		l.srv.close(c, how)
+		return
+	}
+	b := newBatch(c)
+	b.closed, b.end = true, how
+	l.submit(b, nil)
+}
+
+func (s *Server) open(c *Conn) {
+	defer s.recovered(c, "OnOpen")
+	s.config.Handler.OnOpen(c)
+}
+
+func (s *Server) message(c *Conn, op ws.OpCode, payload []byte) {
+	if c.state.Load()&muted != 0 || s.config.Handler.OnMessage == nil {
+		return
+	}
+	defer s.recovered(c, "OnMessage")
+	s.config.Handler.OnMessage(c, Message{Op: op, Payload: payload})
+}
+
+func (s *Server) close(c *Conn, how Close) {
+	defer s.recovered(c, "OnClose")
+	s.config.Handler.OnClose(c, how)
+}
+
+// recovered ends the connection whose handler panicked, and no other.
+func (s *Server) recovered(c *Conn, handler string) {
+	if v := recover(); v != nil {
+		s.panicked(handler, v)
+		c.fail(Close{Reason: ReasonPanic})
+	}
+}
+
+// panicked logs a panic with its stack, every one: they are bugs, and bounded by the connections they end.
+func (s *Server) panicked(handler string, v any) {
+	s.panics.Add(1)
+	s.config.Logger.Error("a handler panicked", "handler", handler, "panic", v, "stack", string(debug.Stack()))
+}
+
+// submit hands a batch to the connection's mailbox, and stops reading the connection if that is full. The payloads that lie in
+// the engine's buffer are copied into one of their own, unless they fill most of it: then the buffer goes with them.
+func (l *loop) submit(b *batch, src *poller.Buffer) {
+	borrowed, weight := 0, 0
+	for i := range b.messages {
+		weight += len(b.messages[i].Payload) + messageCost
+		if b.messages[i].Buffer == nil {
+			borrowed += len(b.messages[i].Payload)
+		}
+	}
+	switch {
+	case borrowed == 0:
+	case src != nil && borrowed > len(src.Bytes())/2 && borrowed >= retainFrom:
+		src.Retain()
+		b.read = src
+	default:
+		b.copy = pool.Get(borrowed)
+		to := b.copy.Bytes()[:0]
+		for i := range b.messages {
+			if m := &b.messages[i]; m.Buffer == nil {
+				at := len(to)
+				to = append(to, m.Payload...)
+				m.Payload = to[at:len(to):len(to)]
+			}
+		}
+	}
+	c := b.conn
+	if l.srv.pool.Submit(&c.box, b, weight) && c.flags&flagPaused == 0 && c.State() != Closed {
+		c.flags |= flagPaused
+		l.count.Stalls++
+		l.engine.Pause(c.token)
+	}
+}
+
+// messageCost is what a waiting message weighs in a mailbox beside its payload, in bytes, so that empty ones are bounded too.
+const messageCost = 64
+
+// retainFrom is from how many bytes on a batch keeps the engine's read buffer instead of a copy: under it the copy costs less
+// than a fresh buffer.
+const retainFrom = 16 << 10

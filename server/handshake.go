@@ -1,0 +1,249 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/roostws/roost/pool"
+	"github.com/roostws/roost/wsproto"
+)
+
+var (
+	errFull    = &wsproto.Refusal{Status: http.StatusServiceUnavailable, Reason: "full", Body: "the server is full or shutting down; try again later\n"}
+	errHead    = &wsproto.Refusal{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: "head", Body: "the request's head is too large\n"}
+	errSlow    = &wsproto.Refusal{Status: http.StatusRequestTimeout, Reason: "timeout", Body: "the request did not arrive in time\n"}
+	errUpgrade = &wsproto.Refusal{Status: http.StatusUpgradeRequired, Reason: "upgrade", Body: "this server speaks WebSocket only\n",
+		Header: []wsproto.HeaderField{{Name: "Upgrade", Value: "websocket"}}}
+	errDenied = &wsproto.Refusal{Status: http.StatusForbidden, Reason: "denied", Body: "forbidden\n"}
+	errBroken = &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "panic", Body: "internal error\n"}
+)
+
+// bytes is the request as far as it has come.
+func (life *lifecycle) bytes() []byte { return life.head.Bytes()[:life.size] }
+
+// handshake takes bytes of a request, and answers once its head is complete. A head that arrives in one read, as nearly all do,
+// is parsed where it lies.
+func (l *loop) handshake(c *Conn, b []byte) {
+	scanned := 0
+	if c.life != nil {
+		scanned = c.life.scanned
+		l.keep(c, b)
+		b = c.life.bytes()
+	} else if err := wsproto.CheckPrefix(b); err != nil {
+		l.refuse(c, err)
+		return
+	}
+	n := wsproto.HeadEnd(b, scanned)
+	limit := l.srv.config.MaxHead
+	if n > limit || n == 0 && len(b) >= limit {
+		l.refuse(c, errHead)
+		return
+	}
+	if n == 0 {
+		if c.life == nil {
+			l.keep(c, b)
+		} else if err := wsproto.CheckPrefix(b); err != nil {
+			l.refuse(c, err)
+			return
+		}
+		c.life.scanned = max(0, len(b)-3)
+		return
+	}
+	r := &l.request
+	if err := r.Parse(b[:n], wsproto.Limits{}); err != nil {
+		l.refuse(c, err)
+		return
+	}
+	switch {
+	case !r.IsUpgrade():
+		l.plain(c, b)
+	default:
+		if err := r.CheckUpgrade(); err != nil {
+			l.refuse(c, err)
+			return
+		}
+		l.decide(c, r, b, n)
+	}
+}
+
+// keep stores bytes of a handshake that cannot be answered yet. What can arrive is bounded: by MaxHead while the head is
+// incomplete, by a read buffer once reading is paused.
+func (l *loop) keep(c *Conn, b []byte) {
+	if c.life == nil {
+		c.life = new(lifecycle)
+	}
+	life := c.life
+	need := life.size + len(b)
+	if life.head == nil || cap(life.head.Bytes()) < need {
+		grown := pool.Get(need)
+		if life.head != nil {
+			copy(grown.Bytes(), life.head.Bytes()[:life.size])
+			life.head.Release()
+		}
+		life.head = grown
+	}
+	all := life.head.Bytes()[:cap(life.head.Bytes())]
+	copy(all[life.size:], b)
+	life.size = need
+}
+
+// decide asks the application, or SameOrigin, whether the handshake in b[:n] is welcome.
+func (l *loop) decide(c *Conn, r *wsproto.Request, b []byte, n int) {
+	cfg := &l.srv.config
+	switch {
+	case cfg.Authorize == nil:
+		a, err := SameOrigin(r)
+		l.answer(c, r, a, err, b[n:])
+	case cfg.Inline:
+		a, err := l.srv.authorize(r)
+		l.answer(c, r, a, err, b[n:])
+	default:
+		if c.life == nil {
+			l.keep(c, b)
+		}
+		c.phase = phaseDeciding
+		c.life.scanned = n
+		l.engine.Pause(c.token)
+		l.srv.pool.Submit(&c.box, &decision{conn: c, request: r.Clone()}, n)
+	}
+}
+
+// decision is an Authorize to be called on the pool.
+type decision struct {
+	pool.Link
+	conn    *Conn
+	request *wsproto.Request
+}
+
+// Run asks the application and has the loop answer.
+func (d *decision) Run() {
+	l := d.conn.loop
+	a, err := l.srv.authorize(d.request)
+	l.call(func() { l.decided(d.conn, d.request, a, err) })
+}
+
+// Resume has nothing to do: reading is paused until the decision.
+func (d *decision) Resume() {}
+
+// decided answers a handshake that Authorize has decided on, with what came behind it.
+func (l *loop) decided(c *Conn, r *wsproto.Request, a Accept, err error) {
+	if c.State() != Connecting || c.phase != phaseDeciding { // it left, or took too long
+		return
+	}
+	head, from, to := c.life.head, c.life.scanned, c.life.size
+	c.life.head = nil
+	c.phase = phaseHandshake
+	l.engine.Resume(c.token)
+	l.answer(c, r, a, err, head.Bytes()[:to][from:])
+	head.Release()
+}
+
+// authorize calls Config.Authorize; a panic in it refuses this one handshake.
+func (s *Server) authorize(r *wsproto.Request) (a Accept, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked("Authorize", v)
+			err = errBroken
+		}
+	}()
+	return s.config.Authorize(r)
+}
+
+// answer writes 101 and opens the connection, or refuses it.
+func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []byte) {
+	if err != nil {
+		var refusal *wsproto.Refusal
+		if !errors.As(err, &refusal) {
+			err = errDenied
+		}
+		reason := ReasonRefusedByApp
+		if refusal == errOrigin {
+			reason = ReasonRefusedOrigin
+		}
+		l.refuseBecause(c, err, reason)
+		return
+	}
+	b := pool.Get(512)
+	frame, err := wsproto.AppendAccept(b.Bytes()[:0], r, wsproto.Accept{Subprotocol: a.Subprotocol, Header: a.Header})
+	if err != nil { // the application's Accept cannot be written
+		b.Release()
+		l.srv.log.warn("handshake", "the answer to a handshake is not valid", "err", err)
+		l.refuseBecause(c, errBroken, ReasonRefusedByApp)
+		return
+	}
+	if l.srv.config.KeepRequest {
+		c.request = r.Clone()
+	}
+	c.mu.Lock()
+	if c.life != nil {
+		if c.life.head != nil {
+			c.life.head.Release()
+		}
+		c.life = nil
+	}
+	c.value = a.Value
+	c.state.Store(uint32(Open))
+	if cap(b.Bytes()) < len(frame) { // it outgrew the buffer: append has moved it
+		b.Release()
+		b = nil
+	}
+	c.pushLocked(entry{frame: frame, owner: b, kind: entryControl})
+	c.posted |= postedFlush
+	c.mu.Unlock()
+	l.dirty = append(l.dirty, c)
+	c.phase = phaseOpen
+	l.count.Opened++
+	l.count.Open++
+	l.watch(c)
+	l.opened(c)
+	if len(rest) > 0 && c.phase == phaseOpen {
+		l.frames(c, rest, nil)
+	}
+}
+
+// refuse answers a handshake that is not acceptable with its Refusal.
+func (l *loop) refuse(c *Conn, err error) {
+	reason := ReasonRefusedRequest
+	var refusal *wsproto.Refusal
+	if errors.As(err, &refusal) {
+		reason = reasonOfStatus(refusal.Status)
+	}
+	l.refuseBecause(c, err, reason)
+}
+
+// refuseBecause writes a refusal, ends our side of the stream, and waits a moment for the peer to end its own: closing with
+// bytes unread would reset the connection and could destroy the answer on its way (RFC 9112 9.6).
+func (l *loop) refuseBecause(c *Conn, err error, reason Reason) {
+	var refusal *wsproto.Refusal
+	if !errors.As(err, &refusal) {
+		refusal = errBroken
+	}
+	frame := wsproto.AppendRefusal(nil, refusal)
+	c.mu.Lock()
+	if c.life == nil {
+		c.life = new(lifecycle)
+	} else if c.life.head != nil {
+		c.life.head.Release()
+		c.life.head = nil
+	}
+	c.life.end = Close{Reason: reason}
+	c.life.closing = true
+	c.pushLocked(entry{frame: frame, kind: entryControl})
+	c.posted |= postedFlush
+	c.mu.Unlock()
+	c.phase = phaseDiscard
+	l.dirty = append(l.dirty, c)
+}
+
+// watch arms the timers of a connection that was just opened. The first ping comes after a random part of the interval, so that
+// connections that were opened together do not stay together.
+func (l *loop) watch(c *Conn) {
+	cfg := &l.srv.config
+	if cfg.PingAfter > 0 {
+		idle := ticks(cfg.PingAfter)
+		c.heard = l.now()
+		l.wheel.set(c.token.Slot(), l.now()+idle/2+l.random(idle/2)+1)
+		return
+	}
+	l.wheel.clear(c.token.Slot())
+}

@@ -1,0 +1,372 @@
+package server
+
+import (
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/wsproto"
+)
+
+// loop is one event loop: the only goroutine that touches its connections' descriptors, decoders, subscriptions and timers. Its
+// methods run on that goroutine, but post, publish and call, by which all others reach it. It is the poller.Handler of its engine.
+type loop struct {
+	srv     *Server
+	engine  poller.Engine
+	conns   slots
+	open    int // connections in conns, in whatever phase
+	wheel   wheel
+	start   time.Time
+	tick    uint32 // now, valid while fresh
+	fresh   bool   // tick was read since the last Turn
+	due     []uint32
+	iov     [][]byte
+	dirty   []*Conn // to flush at the end of the turn
+	scratch []byte
+	rand    *rand.Rand
+	id      int
+
+	request   wsproto.Request // the one being parsed
+	accepting acceptor
+	drain     drain
+
+	count     counters
+	stats     published
+	turn      time.Time // when this turn's first event came, if turns are timed
+	dropped   atomic.Uint64
+	conflated atomic.Uint64
+
+	unsent      atomic.Int64 // memory of all outbound queues, as entry.cost counts it
+	unsentShare int64        // of Config.MaxOutboundTotal
+
+	mu    sync.Mutex
+	inbox posts // guarded by mu
+	spare posts
+}
+
+// posts is what other goroutines ask a loop to do.
+type posts struct {
+	conns []*Conn // to flush
+	pubs  []delivery
+	calls []func()
+}
+
+func (p *posts) empty() bool { return len(p.conns) == 0 && len(p.pubs) == 0 && len(p.calls) == 0 }
+
+func (p *posts) reset() {
+	clear(p.conns)
+	clear(p.pubs)
+	clear(p.calls)
+	p.conns, p.pubs, p.calls = p.conns[:0], p.pubs[:0], p.calls[:0]
+}
+
+// maxIov is how many entries one write takes: past that the copy into the kernel is what costs, not the call.
+const maxIov = 64
+
+// post has the loop flush c. Any goroutine.
+func (l *loop) post(c *Conn) {
+	l.mu.Lock()
+	l.inbox.conns = append(l.inbox.conns, c)
+	l.mu.Unlock()
+	l.engine.Wake()
+}
+
+// publish has the loop deliver d to its subscribers. Any goroutine.
+func (l *loop) publish(d delivery) {
+	l.mu.Lock()
+	l.inbox.pubs = append(l.inbox.pubs, d)
+	l.mu.Unlock()
+	l.engine.Wake()
+}
+
+// call has the loop run f. Any goroutine.
+func (l *loop) call(f func()) {
+	l.mu.Lock()
+	l.inbox.calls = append(l.inbox.calls, f)
+	l.mu.Unlock()
+	l.engine.Wake()
+}
+
+// now is the current tick. It is read once a turn: a clock read costs as much as decoding a frame.
+func (l *loop) now() uint32 {
+	if !l.fresh {
+		l.fresh = true
+		l.turn = time.Now()
+		l.tick = uint32(l.turn.Sub(l.start)/tick) + 1
+	}
+	return l.tick
+}
+
+// Accepted takes a new connection in.
+func (l *loop) Accepted(listener, t poller.Token, peer netip.AddrPort, err error) {
+	if err != nil {
+		l.acceptFailed(listener, err)
+		return
+	}
+	c := &Conn{loop: l, token: t, ip: peer.Addr().As16(), port: peer.Port()}
+	l.conns.put(t.Slot(), c)
+	l.open++
+	l.count.Accepted++
+	c.heard = l.now()
+	if l.drain.on || l.srv.conns.Add(1) > int64(l.srv.config.MaxConns) {
+		l.refuse(c, errFull)
+		return
+	}
+	l.wheel.set(t.Slot(), c.heard+ticks(l.srv.config.HandshakeTimeout))
+}
+
+// Data feeds what was read from a peer to whatever its connection is doing.
+func (l *loop) Data(t poller.Token, b *poller.Buffer) {
+	c := l.conns.get(t.Slot())
+	c.heard = l.now()
+	c.flags &^= flagPinged
+	l.count.BytesIn += uint64(len(b.Bytes()))
+	switch c.phase {
+	case phaseOpen:
+		l.frames(c, b.Bytes(), b)
+	case phaseHandshake:
+		l.handshake(c, b.Bytes())
+	case phaseDeciding: // reading is paused, but an engine may have had these in hand
+		l.keep(c, b.Bytes())
+	}
+}
+
+// Writable goes on writing where the kernel had stopped.
+func (l *loop) Writable(t poller.Token, gone int) {
+	c := l.conns.get(t.Slot())
+	c.mu.Lock()
+	if c.out != nil {
+		c.out.blocked = false
+		c.advanceLocked(gone)
+	}
+	c.mu.Unlock()
+	l.flush(c)
+}
+
+// Closed handles the end of what the peer sends: an orderly one lets everything that has arrived be answered, a broken one ends
+// the connection at once.
+func (l *loop) Closed(t poller.Token, err error) {
+	c := l.conns.get(t.Slot())
+	c.flags |= flagEnding
+	switch {
+	case c.phase == phaseHandshake || c.phase == phaseDeciding:
+		l.end(c, Close{Reason: ReasonHandshakeGone, Err: err})
+	case err != io.EOF:
+		l.end(c, Close{Reason: ReasonReset, Err: err})
+	case c.phase == phaseDiscard:
+		l.finish(c)
+	default:
+		l.ended(c)
+	}
+}
+
+// Turn does, after the events of a turn, what they and other goroutines asked for. The order matters: first the subscriptions
+// that connections changed, then what was published, so that who has unsubscribed gets nothing more and who has subscribed misses
+// nothing; then one write per connection.
+func (l *loop) Turn() time.Duration {
+	busy := l.fresh
+	l.now()
+	l.expire()
+	l.mu.Lock()
+	work := l.inbox
+	l.inbox, l.spare = l.spare, posts{}
+	l.mu.Unlock()
+	busy = busy || !work.empty() || len(l.due) > 0
+
+	for _, f := range work.calls {
+		f()
+	}
+	for _, c := range work.conns {
+		l.steps(c)
+	}
+	for i := range work.pubs {
+		l.deliver(&work.pubs[i])
+	}
+	for _, c := range work.conns {
+		l.flush(c)
+	}
+	for i := 0; i < len(l.dirty); i++ { // a flush can end a connection, but makes none dirty
+		l.flush(l.dirty[i])
+	}
+	clear(l.dirty)
+	l.dirty = l.dirty[:0]
+	work.reset()
+
+	l.mu.Lock()
+	l.spare = work
+	again := !l.inbox.empty()
+	l.mu.Unlock()
+	if busy {
+		l.count.Turns++
+		took := time.Since(l.turn)
+		l.count.TurnTime += took
+		l.count.TurnMax = max(l.count.TurnMax, took)
+		l.stats.update(&l.count)
+	}
+	l.fresh = false
+	if again {
+		return 0
+	}
+	return l.sleep()
+}
+
+// sleep is how long nothing is due.
+func (l *loop) sleep() time.Duration {
+	wait, ok := l.wheel.wait(l.tick)
+	if l.accepting.until != 0 {
+		wait, ok = min(acceptRetry, orNever(wait, ok)), true
+	}
+	if l.drain.on && l.drain.sent < len(l.drain.queue) {
+		wait, ok = min(1, orNever(wait, ok)), true
+	}
+	if !ok {
+		return -1
+	}
+	return time.Duration(wait) * tick
+}
+
+func orNever(wait uint32, ok bool) uint32 {
+	if !ok {
+		return 1 << 30
+	}
+	return wait
+}
+
+// flush writes what a connection has queued, until the kernel takes no more.
+func (l *loop) flush(c *Conn) {
+	c.mu.Lock()
+	resume := c.posted&postedResume != 0
+	c.posted &^= postedFlush | postedResume
+	if c.State() == Closed {
+		c.mu.Unlock()
+		return
+	}
+	err := l.writeLocked(c)
+	empty := c.out == nil
+	life := c.life
+	c.mu.Unlock()
+
+	switch {
+	case err != nil:
+		l.end(c, Close{Reason: ReasonReset, Err: err})
+		return
+	case life != nil:
+		l.closing(c, life, empty)
+		return
+	case empty && c.subs != nil:
+		l.catchUp(c)
+	}
+	if resume && c.flags&flagPaused != 0 {
+		c.flags &^= flagPaused
+		l.engine.Resume(c.token)
+	}
+}
+
+// writeLocked offers the queue to the engine until it is empty or the engine takes less. The lock is not held while the kernel copies, so that a
+// handler which sends does not wait for it: what is being written is pinned.
+func (l *loop) writeLocked(c *Conn) error {
+	for c.out != nil && !c.out.blocked {
+		l.stepsLocked(c)
+		iov := c.out.gather(l.iov[:0])
+		if len(iov) == 0 {
+			c.advanceLocked(0)
+			if len(c.out.queue) == 0 {
+				c.emptyLocked()
+			}
+			return nil
+		}
+		total := 0
+		for _, b := range iov {
+			total += len(b)
+		}
+		c.mu.Unlock()
+		n, err := l.engine.Write(c.token, iov)
+		clear(iov)
+		c.mu.Lock()
+		if err != nil {
+			return err
+		}
+		c.advanceLocked(n)
+		if n > 0 && c.subs != nil {
+			c.subs.sentAt = l.now()
+		}
+		if n < total {
+			c.out.blocked = true
+		} else if len(c.out.queue) == 0 {
+			c.emptyLocked()
+		}
+	}
+	return nil
+}
+
+// end closes a connection's descriptor and forgets the connection. OnClose is the last that is heard of it. Where the closing
+// handshake had begun, its reason stands, and how the transport ended only tells whether it ended cleanly.
+func (l *loop) end(c *Conn, how Close) {
+	opened := c.State() != Connecting
+	c.mu.Lock()
+	if c.State() == Closed {
+		c.mu.Unlock()
+		return
+	}
+	if life := c.life; life != nil {
+		if life.head != nil {
+			life.head.Release()
+		}
+		if opened {
+			life.end.Clean = life.end.Clean || how.Clean
+			how = life.end
+		}
+	}
+	if how.Code == 0 {
+		how.Code = how.Reason.Code()
+	}
+	if how.Text == "" && opened {
+		how.Text = reasonTable[how.Reason].text
+	}
+	mute := c.state.Load() & muted
+	c.state.Store(uint32(Closed) | mute)
+	if o := c.out; o != nil {
+		for i := o.head; i < len(o.queue); i++ {
+			e := &o.queue[i]
+			if e.kind == entryUnsubscribe { // it is in no list any more, but still in the topic
+				l.leave(e.sub)
+			}
+			if e.kind != entryDropped {
+				c.forgetLocked(e)
+			}
+			*e = entry{}
+		}
+		o.queue = o.queue[:0]
+		c.emptyLocked()
+	}
+	subs := c.subs
+	c.subs, c.life = nil, nil
+	c.mu.Unlock()
+	if subs != nil {
+		l.unsubscribeAll(subs)
+	}
+	l.engine.Close(c.token)
+	l.forget(c)
+	l.count.Reasons[how.Reason]++
+	if opened {
+		l.count.Open--
+		l.closed(c, how)
+	}
+	l.acceptAgain()
+}
+
+// forget takes a connection, whose descriptor is not the loop's any more, out of the loop's tables.
+func (l *loop) forget(c *Conn) {
+	c.state.Store(c.state.Load()&muted | uint32(Closed))
+	c.in.Release()
+	slot := c.token.Slot()
+	l.wheel.clear(slot)
+	l.conns.put(slot, nil)
+	l.open--
+	l.srv.conns.Add(-1)
+	l.drained()
+}

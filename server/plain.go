@@ -1,0 +1,125 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// plainTimeout bounds the reading of a plain request and the writing of its response. A handler that needs longer can move its
+// deadlines with http.ResponseController.
+const plainTimeout = time.Minute
+
+// plainHTTP serves requests that ask for no WebSocket with net/http: a goroutine and a net.Conn each, for as long as one request
+// takes. It is the net.Listener of its http.Server.
+type plainHTTP struct {
+	server *http.Server
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+	active atomic.Int64 // connections not closed yet
+	max    int64
+}
+
+func newPlainHTTP(c *Config) *plainHTTP {
+	p := &plainHTTP{conns: make(chan net.Conn), closed: make(chan struct{}), max: int64(c.MaxHTTP)}
+	p.server = &http.Server{
+		Handler:           c.HTTP,
+		ReadHeaderTimeout: c.HandshakeTimeout,
+		ReadTimeout:       plainTimeout,
+		WriteTimeout:      plainTimeout,
+		MaxHeaderBytes:    c.MaxHead,
+		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+	}
+	// One request a connection: the next on it could be an upgrade, which only a loop can answer.
+	p.server.SetKeepAlivesEnabled(false)
+	return p
+}
+
+// plain hands a connection whose request b, complete or not, is no handshake to net/http, or refuses it.
+func (l *loop) plain(c *Conn, b []byte) {
+	p := l.srv.plain
+	if p == nil {
+		l.refuse(c, errUpgrade)
+		return
+	}
+	if p.active.Add(1) > p.max {
+		p.active.Add(-1)
+		l.refuse(c, errFull)
+		return
+	}
+	read := append([]byte(nil), b...)
+	fd, err := l.engine.Detach(c.token)
+	if err != nil {
+		p.active.Add(-1)
+		l.end(c, Close{Reason: ReasonHandshakeGone, Err: err})
+		return
+	}
+	l.count.Plain++
+	l.forget(c)
+	go p.adopt(fd, read)
+}
+
+// adopt makes a net.Conn of a descriptor and the bytes that were read from it. FileConn duplicates the descriptor.
+func (p *plainHTTP) adopt(fd int, read []byte) {
+	file := os.NewFile(uintptr(fd), "tcp")
+	conn, err := net.FileConn(file)
+	file.Close()
+	if err != nil {
+		p.active.Add(-1)
+		return
+	}
+	select {
+	case p.conns <- &plainConn{Conn: conn, read: read, owner: p}:
+	case <-p.closed:
+		p.active.Add(-1)
+		conn.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (p *plainHTTP) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (p *plainHTTP) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+// Addr implements net.Listener; the connections know their own.
+func (p *plainHTTP) Addr() net.Addr { return &net.TCPAddr{} }
+
+// plainConn is a connection whose first bytes were read before it was one.
+type plainConn struct {
+	net.Conn
+	read  []byte
+	owner *plainHTTP
+	once  sync.Once
+}
+
+func (c *plainConn) Read(b []byte) (int, error) {
+	if len(c.read) > 0 {
+		n := copy(b, c.read)
+		if c.read = c.read[n:]; len(c.read) == 0 {
+			c.read = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *plainConn) Close() error {
+	c.once.Do(func() { c.owner.active.Add(-1) })
+	return c.Conn.Close()
+}

@@ -1,0 +1,287 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/pool"
+	"github.com/roostws/roost/wsproto"
+)
+
+// Server accepts, upgrades and serves WebSocket connections on its loops. All its methods may be called from any goroutine.
+type Server struct {
+	config Config
+	codec  wsproto.Codec
+	loops  []*loop
+	pool   *pool.Pool
+	plain  *plainHTTP
+	log    rarely
+
+	conns  atomic.Int64
+	panics atomic.Uint64
+
+	mu      sync.Mutex
+	started bool
+	stopped bool
+	running sync.WaitGroup // loops and the plain server
+	done    chan struct{}  // closed when Shutdown has returned
+	failure error          // of a loop's engine; guarded by mu
+}
+
+// ErrServerClosed is what Listen, Serve and ListenAndServe return after Shutdown.
+var ErrServerClosed = errors.New("server: closed")
+
+// New checks the configuration and returns a server that holds no resources yet.
+func New(c Config) (*Server, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, done: make(chan struct{}), log: rarely{logger: c.Logger}}
+	s.codec = wsproto.Codec{
+		Role:         wsproto.Server,
+		MaxMessage:   c.MaxMessage,
+		MaxFragments: c.MaxFragments,
+		NewBuffer:    func(n int) wsproto.Buffer { return pool.Get(n) },
+	}
+	return s, nil
+}
+
+// Listen accepts connections at a TCP address such as "127.0.0.1:8080" or ":8080" from now on, with one socket per loop between
+// which the kernel spreads them (SO_REUSEPORT). Port 0 takes a free one: the result tells which. It may be called for several
+// addresses.
+func (s *Server) Listen(address string) (net.Addr, error) {
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	fds, addr, err := poller.Listen(address, len(s.loops))
+	if err != nil {
+		return nil, err
+	}
+	return net.TCPAddrFromAddrPort(addr), s.accept(fds)
+}
+
+// ListenAndServe is Listen, and then waits for Shutdown to have ended. The error is never nil: ErrServerClosed after a Shutdown.
+func (s *Server) ListenAndServe(address string) error {
+	if _, err := s.Listen(address); err != nil {
+		return err
+	}
+	return s.wait()
+}
+
+// Serve accepts connections from a TCP listener that exists, such as one that was inherited: its socket is duplicated for each
+// loop, and l is closed. Then it waits like ListenAndServe.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	if err := s.start(); err != nil {
+		return err
+	}
+	sc, ok := l.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("server: Serve needs a listener with a socket, such as a *net.TCPListener, not a %T", l)
+	}
+	fds, err := poller.Duplicate(sc, len(s.loops))
+	if err != nil {
+		return err
+	}
+	if err := s.accept(fds); err != nil {
+		return err
+	}
+	l.Close()
+	return s.wait()
+}
+
+func (s *Server) wait() error {
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure != nil {
+		return s.failure
+	}
+	return ErrServerClosed
+}
+
+// start opens the loops, once.
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ErrServerClosed
+	}
+	if s.started {
+		return nil
+	}
+	var err error
+	if s.pool, err = pool.New(pool.Config{
+		Workers:      s.config.Workers,
+		MailboxBytes: s.config.MailboxBytes,
+		Panicked:     func(_ pool.Task, v any, _ []byte) { s.panicked("task", v) },
+	}); err != nil {
+		return err
+	}
+	for id := range s.config.Loops {
+		engine, err := poller.Open(s.config.Engine, poller.Config{})
+		if err != nil {
+			s.abandon()
+			return err
+		}
+		s.loops = append(s.loops, &loop{
+			srv: s, id: id, engine: engine, start: time.Now(),
+			iov:         make([][]byte, 0, maxIov),
+			rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+			unsentShare: int64(s.config.MaxOutboundTotal / s.config.Loops),
+		})
+	}
+	s.started = true
+	for _, l := range s.loops {
+		s.running.Go(func() { s.run(l) })
+	}
+	if s.config.HTTP != nil {
+		s.plain = newPlainHTTP(&s.config)
+		s.running.Go(func() { s.plain.server.Serve(s.plain) })
+	}
+	return nil
+}
+
+// abandon gives back what a failed start has taken.
+func (s *Server) abandon() {
+	for _, l := range s.loops {
+		l.engine.Stop()
+		l.engine.Run(l)
+	}
+	s.loops = nil
+	s.pool.Close()
+}
+
+// run runs a loop. An engine that fails, which the kernel's promises rule out, takes the server down instead of leaving a share
+// of the connections unserved.
+func (s *Server) run(l *loop) {
+	if err := l.engine.Run(l); err != nil {
+		s.config.Logger.Error("an event loop failed", "engine", l.engine.Name(), "err", err)
+		s.mu.Lock()
+		s.failure = err
+		s.mu.Unlock()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		go s.Shutdown(ctx)
+	}
+}
+
+// accept gives each loop a listening descriptor.
+func (s *Server) accept(fds []int) error {
+	errs := make(chan error, len(fds))
+	for i, fd := range fds {
+		l := s.loops[i]
+		l.call(func() {
+			t, err := l.engine.Listen(fd)
+			switch {
+			case err == nil && l.drain.on:
+				l.engine.Close(t)
+				err = ErrServerClosed
+			case err == nil:
+				l.accepting.listeners = append(l.accepting.listeners, t)
+			}
+			errs <- err
+		})
+	}
+	var err error
+	for range fds {
+		select {
+		case e := <-errs:
+			err = errors.Join(err, e)
+		case <-s.done:
+			return ErrServerClosed
+		}
+	}
+	return err
+}
+
+// Report is what a Shutdown has done.
+type Report struct {
+	Closed int // connections that were open and have ended by themselves in time
+	Forced int // connections that were cut off at the context's end
+}
+
+// Shutdown ends the server in order: it stops accepting, sends every connection a Close frame with 1001, spread over
+// Config.DrainWindow in random order, flushes what is queued, and waits for the peers to answer and for all handlers to return.
+// At the context's end it cuts off what is left and returns the context's error. Only the first call does this; later ones
+// wait for it.
+func (s *Server) Shutdown(ctx context.Context) (Report, error) {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		<-s.done
+		return Report{}, nil
+	}
+	s.stopped = true
+	started := s.started
+	s.mu.Unlock()
+	defer close(s.done)
+	if !started {
+		return Report{}, nil
+	}
+
+	plainDone := make(chan struct{})
+	go func() {
+		defer close(plainDone)
+		if s.plain != nil && s.plain.server.Shutdown(ctx) != nil {
+			s.plain.server.Close()
+		}
+	}()
+
+	window := uint32(0)
+	if s.config.DrainWindow > 0 {
+		window = ticks(s.config.DrainWindow)
+	}
+	open := s.Stats().Open
+	var left sync.WaitGroup
+	for _, l := range s.loops {
+		left.Add(1)
+		l.call(func() { l.startDrain(window, left.Done) })
+	}
+	var report Report
+	err := until(ctx, left.Wait)
+	if err != nil {
+		forced := make(chan int, len(s.loops))
+		for _, l := range s.loops {
+			l.call(func() { forced <- l.force() })
+		}
+		for range s.loops {
+			report.Forced += <-forced
+		}
+	}
+	report.Closed = max(0, open-report.Forced)
+
+	<-plainDone
+	for _, l := range s.loops {
+		l.engine.Stop()
+	}
+	s.running.Wait()
+	if e := until(ctx, s.pool.Close); e != nil && err == nil {
+		err = e
+	}
+	return report, err
+}
+
+// until waits for f to return or for ctx to end, whichever is first.
+func until(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	go func() {
+		f()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

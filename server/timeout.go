@@ -1,0 +1,154 @@
+package server
+
+import (
+	"iter"
+
+	"github.com/gobwas/ws"
+)
+
+// expire looks at the connections whose deadline is over, and only at those. A deadline is a lower bound: activity does not move
+// it, so it may find that there is nothing to do yet.
+func (l *loop) expire() {
+	if l.accepting.until != 0 && int32(l.tick-l.accepting.until) >= 0 {
+		l.acceptAgain()
+	}
+	l.drainStep()
+	l.due = l.wheel.advance(l.tick, l.due[:0])
+	for _, slot := range l.due {
+		if c := l.conns.get(slot); c != nil {
+			l.timeout(c)
+		}
+	}
+}
+
+func (l *loop) timeout(c *Conn) {
+	switch c.State() {
+	case Connecting:
+		if c.phase == phaseDiscard {
+			l.end(c, Close{Reason: ReasonHandshakeTimeout})
+		} else {
+			l.refuse(c, errSlow)
+		}
+	case Closing:
+		l.end(c, Close{})
+	case Open:
+		l.check(c)
+	}
+}
+
+// check does what is due on an open connection, and arms its next deadline.
+func (l *loop) check(c *Conn) {
+	cfg := &l.srv.config
+	now := l.tick
+	next := uint32(1 << 30)
+	if c.flags&flagPartial != 0 {
+		limit := ticks(cfg.MessageTimeout)
+		age := uint32(uint16(now) - c.partial)
+		if age >= limit {
+			c.phase = phaseDiscard
+			c.fail(Close{Reason: ReasonMessageTimeout})
+			return
+		}
+		next = limit - age
+	}
+	if cfg.PingAfter > 0 {
+		idle := now - c.heard
+		after, grace := ticks(cfg.PingAfter), ticks(cfg.PingGrace)
+		switch {
+		case c.flags&flagPinged != 0 && idle >= after+grace:
+			l.end(c, Close{Reason: ReasonPingTimeout})
+			return
+		case c.flags&flagPinged != 0:
+			next = min(next, after+grace-idle)
+		case idle >= after-after/8 && c.flags&flagPaused == 0: // while we don't read, silence says nothing
+			l.ping(c)
+			next = min(next, after+grace-min(idle, after))
+		default:
+			next = min(next, after-min(idle, after-1)-l.random(after/8))
+		}
+	}
+	next = min(next, l.checkSilence(c))
+	l.wheel.sooner(c.token.Slot(), now+max(1, next))
+}
+
+// ping sends the heartbeat's ping, which has no payload.
+func (l *loop) ping(c *Conn) {
+	c.flags |= flagPinged
+	l.count.PingsOut++
+	c.mu.Lock()
+	c.pingLocked(nil)
+	l.dirtyLocked(c)
+	c.mu.Unlock()
+}
+
+// Silence is what Config.OnSilence is told. It is valid during that call only.
+type Silence struct {
+	conn *Conn
+	subs *subscriptions
+}
+
+// Conn is the connection that was sent nothing for Config.SilenceAfter.
+func (s *Silence) Conn() *Conn { return s.conn }
+
+// Count is the number of this call among those for this connection, from 1.
+func (s *Silence) Count() uint64 { return s.subs.silences }
+
+// Topics yields the topics that the connection is subscribed to, each with the Publication.Seq that was sent to the connection last (0: none), in no
+// order.
+func (s *Silence) Topics() iter.Seq2[*Topic, uint64] {
+	return func(yield func(*Topic, uint64) bool) {
+		for _, sub := range s.subs.list {
+			if sub.index >= 0 && !yield(sub.topic, sub.seq) {
+				return
+			}
+		}
+	}
+}
+
+// checkSilence breaks a connection's silence if it lasted long enough, and returns in how many ticks to look again.
+func (l *loop) checkSilence(c *Conn) (next uint32) {
+	const never = 1 << 30
+	if l.srv.config.SilenceAfter == 0 {
+		return never
+	}
+	after := ticks(l.srv.config.SilenceAfter)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.subs == nil || len(c.subs.list) == 0 {
+		return never
+	}
+	if since := l.tick - c.subs.sentAt; since < after {
+		return after - since
+	}
+	if c.out != nil { // something is on its way
+		return after
+	}
+	c.subs.sentAt = l.tick
+	c.subs.silences++
+	l.scratch = l.srv.silent(l.scratch[:0], &Silence{c, c.subs})
+	if len(l.scratch) > 0 {
+		n := copyFrame(ws.OpText, l.scratch)
+		c.pushLocked(entry{frame: n.Bytes(), owner: n, kind: entryData})
+		l.dirtyLocked(c)
+	}
+	return after
+}
+
+// silent calls Config.OnSilence; a panic in it costs one heartbeat.
+func (s *Server) silent(dst []byte, sl *Silence) (out []byte) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked("OnSilence", v)
+			out = nil
+		}
+	}()
+	return s.config.OnSilence(dst, sl)
+}
+
+// random returns a number in [0, n).
+func (l *loop) random(n uint32) uint32 {
+	if n == 0 {
+		return 0
+	}
+	return l.rand.Uint32N(n)
+}
