@@ -70,7 +70,8 @@ func listenOne(address string) (fd int, addr netip.AddrPort, err error) {
 	if err := raw.Control(func(s uintptr) { fd, dupErr = duplicate(s) }); err != nil {
 		return -1, addr, err
 	}
-	return fd, l.Addr().(*net.TCPAddr).AddrPort(), dupErr
+	addr = l.Addr().(*net.TCPAddr).AddrPort()
+	return fd, netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), dupErr
 }
 
 func duplicate(fd uintptr) (int, error) {

@@ -1,3 +1,0 @@
-package poller
-
-var implementations = []implementation{{"epoll", openEpoll}}
