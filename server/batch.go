@@ -19,7 +19,7 @@ type batch struct {
 
 	opened bool  // call OnOpen first
 	closed bool  // call OnClose with end
-	end    Close // else, if it has a Reason: the peer closed, or ended its stream, behind the messages
+	end    Close // else, if it has a Reason: how the peer ended the connection behind the messages
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -62,6 +62,8 @@ func (b *batch) Run() {
 		c.peerClosed(end.Code, end.Text)
 	case end.Reason == ReasonEOF:
 		c.streamEnded()
+	case end.Reason != ReasonNone:
+		c.fail(end)
 	}
 }
 

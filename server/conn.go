@@ -45,12 +45,13 @@ type lifecycle struct {
 	head    *pool.Buffer // a request that is not complete, or waits for Authorize; and what came behind it
 	size    int          // bytes in head
 	scanned int          // bytes in which the end of the request's head was looked for
+	timed   bool         // the deadline for the end is running
+	shut    bool         // our side of the stream was ended
 
+	// Guarded by Conn.mu; all above is the loop's.
 	end     Close // why the connection ends
 	closing bool  // our Close frame, or a refusal, was queued
 	finish  bool  // when all is written, the descriptor is closed: nothing is waited for
-	timed   bool  // the deadline for the end is running
-	shut    bool  // our side of the stream was ended
 }
 
 // phase is what a loop does with bytes from the peer.
@@ -222,8 +223,7 @@ func (c *Conn) closeLocked(end Close, mute uint32) {
 	c.pushLocked(entry{frame: wsproto.AppendClose(b.Bytes()[:0], code, end.Text), owner: b, kind: entryClose})
 }
 
-// failLocked ends an open connection from our side: unsent messages are discarded, the Close frame says why, the handler hears
-// nothing more but OnClose.
+// failLocked ends an open connection from our side: the Close frame says why, the handler hears nothing more but OnClose.
 func (c *Conn) failLocked(end Close) {
 	if c.State() != Open {
 		return
@@ -235,7 +235,9 @@ func (c *Conn) failLocked(end Close) {
 	if end.Text == "" {
 		end.Text = row.text
 	}
-	c.dropUnsentLocked()
+	if end.Reason == ReasonSlow { // else the Close frame would wait behind what is not being read
+		c.dropUnsentLocked()
+	}
 	c.closeLocked(end, muted)
 }
 

@@ -21,11 +21,20 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 		m, n, err := l.srv.codec.Next(&c.in, b)
 		b = b[n:]
 		if err != nil {
-			if batch != nil {
-				l.submit(batch, src)
+			c.phase = phaseDiscard // all that comes until the peer closes
+			end := violation(err)
+			switch {
+			case c.State() != Open: // it was to answer our Close frame
+				c.streamEnded()
+			case inline:
+				c.fail(end)
+			default: // in order: the messages before it are answered
+				if batch == nil {
+					batch = newBatch(c)
+				}
+				batch.end = end
 			}
-			l.violated(c, err)
-			return
+			break
 		}
 		if c.flags&flagPartial != 0 && !c.in.Partial() {
 			c.flags &^= flagPartial
@@ -99,19 +108,13 @@ func (l *loop) pong(c *Conn, payload []byte) {
 	c.unlockAndPost()
 }
 
-// violated fails a connection whose peer broke the protocol. What it sends from now on is discarded until it closes.
-func (l *loop) violated(c *Conn, err error) {
-	end := Close{Reason: ReasonProtocol, Err: err}
+// violation is the end of a connection whose peer broke the protocol.
+func violation(err error) Close {
 	var p *wsproto.ProtocolError
 	if errors.As(err, &p) {
-		end = Close{Reason: reasonOfCode(p.Code), Code: p.Code, Text: p.Text, Err: err}
+		return Close{Reason: reasonOfCode(p.Code), Code: p.Code, Text: p.Text, Err: err}
 	}
-	c.phase = phaseDiscard
-	if c.State() != Open { // it was to answer our Close frame
-		l.finish(c)
-		return
-	}
-	c.fail(end)
+	return Close{Reason: ReasonProtocol, Err: err}
 }
 
 // peerClosed answers the peer's Close frame after all that was sent before, or takes it as the answer to ours. Any goroutine.
@@ -177,10 +180,11 @@ func (l *loop) finish(c *Conn) {
 	l.flush(c)
 }
 
-// closing goes on with a connection that is ending, or was refused, after a flush.
-func (l *loop) closing(c *Conn, life *lifecycle, flushed bool) {
-	if flushed && (life.finish || c.phase == phaseDiscard && c.flags&flagEnding != 0) {
-		l.end(c, life.end)
+// closing goes on with a connection that is ending, or was refused, after a flush; finish says that nothing is waited for. Of
+// life it may touch only what is the loop's.
+func (l *loop) closing(c *Conn, life *lifecycle, flushed, finish bool) {
+	if flushed && (finish || c.phase == phaseDiscard && c.flags&flagEnding != 0) {
+		l.end(c, Close{})
 		return
 	}
 	if !life.timed {

@@ -248,6 +248,7 @@ func (l *loop) flush(c *Conn) {
 	err := l.writeLocked(c)
 	empty := c.out == nil
 	life := c.life
+	finish := life != nil && life.finish
 	c.mu.Unlock()
 
 	switch {
@@ -255,7 +256,7 @@ func (l *loop) flush(c *Conn) {
 		l.end(c, Close{Reason: ReasonReset, Err: err})
 		return
 	case life != nil:
-		l.closing(c, life, empty)
+		l.closing(c, life, empty, finish)
 		return
 	case empty && c.subs != nil:
 		l.catchUp(c)
@@ -316,8 +317,7 @@ func (l *loop) end(c *Conn, how Close) {
 		if life.head != nil {
 			life.head.Release()
 		}
-		if opened {
-			life.end.Clean = life.end.Clean || how.Clean
+		if opened || life.closing {
 			how = life.end
 		}
 	}

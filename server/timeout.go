@@ -25,7 +25,7 @@ func (l *loop) timeout(c *Conn) {
 	switch c.State() {
 	case Connecting:
 		if c.phase == phaseDiscard {
-			l.end(c, Close{Reason: ReasonHandshakeTimeout})
+			l.end(c, Close{})
 		} else {
 			l.refuse(c, errSlow)
 		}

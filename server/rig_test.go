@@ -1,0 +1,268 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/poller"
+)
+
+// patience is how long a test waits for an event before it calls it missing. It is no measurement: nothing passes by being late.
+const patience = 20 * time.Second
+
+func neverLate() time.Time { return time.Now().Add(patience) }
+
+// rig is a server under test.
+type rig struct {
+	*Server
+	t    *testing.T
+	addr string
+	log  *logLines
+}
+
+// start serves c on a free port until the test ends, and fails the test if something is left then.
+func start(t *testing.T, c Config) *rig {
+	t.Helper()
+	r := &rig{t: t, log: &logLines{}}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(r.log, nil))
+	}
+	if c.DrainWindow == 0 {
+		c.DrainWindow = -1
+	}
+	var err error
+	if r.Server, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := r.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addr = addr.String()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		r.Shutdown(ctx)
+		<-r.done
+		r.pool.Close()
+		if n := r.Stats().Open; n != 0 {
+			t.Errorf("%d connections are open after the shutdown", n)
+		}
+		for _, l := range r.loops {
+			if l.open != 0 || l.unsent.Load() != 0 {
+				t.Errorf("loop %d is left with %d connections and %d unsent bytes", l.id, l.open, l.unsent.Load())
+			}
+		}
+		if n := r.conns.Load(); n != 0 {
+			t.Errorf("the server counts %d connections after the shutdown", n)
+		}
+	})
+	return r
+}
+
+// logLines is what a server under test has logged.
+type logLines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logLines) contains(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.b.Bytes(), []byte(s))
+}
+
+// await waits until the server's counters are as ok wants them.
+func (r *rig) await(what string, ok func(Stats) bool) {
+	r.t.Helper()
+	await(r.t, what, func() bool { return ok(r.Stats()) })
+}
+
+// await looks again and again whether ok holds: for what sends no event of its own.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	end := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// receive takes the next value of a channel.
+func receive[T any](t *testing.T, what string, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("waited in vain: %s", what)
+		panic("unreachable")
+	}
+}
+
+// peer is a client made of gobwas/ws's frames, so that the server is not tested with its own codec.
+type peer struct {
+	net.Conn
+	t  *testing.T
+	br *bufio.Reader
+}
+
+func (r *rig) tcp() *peer {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	return &peer{Conn: conn, t: r.t, br: bufio.NewReader(conn)}
+}
+
+// dial opens a WebSocket connection.
+func (r *rig) dial() *peer {
+	r.t.Helper()
+	p, _, err := r.dialWith(ws.Dialer{}, "/")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+func (r *rig) dialWith(d ws.Dialer, path string) (*peer, ws.Handshake, error) {
+	r.t.Helper()
+	conn, br, hs, err := d.Dial(r.t.Context(), "ws://"+r.addr+path)
+	if err != nil {
+		return nil, hs, err
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	if br == nil {
+		br = bufio.NewReader(conn)
+	}
+	return &peer{Conn: conn, t: r.t, br: br}, hs, nil
+}
+
+// write sends raw bytes.
+func (p *peer) write(b []byte) {
+	p.t.Helper()
+	p.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := p.Conn.Write(b); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// frame is a masked frame's bytes.
+func frame(op ws.OpCode, fin bool, payload []byte) []byte {
+	return ws.MustCompileFrame(ws.MaskFrame(ws.NewFrame(op, fin, payload)))
+}
+
+func (p *peer) send(op ws.OpCode, payload string) {
+	p.t.Helper()
+	p.write(frame(op, true, []byte(payload)))
+}
+
+// next reads one frame.
+func (p *peer) next() ws.Frame {
+	p.t.Helper()
+	f, err := p.tryNext()
+	if err != nil {
+		p.t.Fatalf("reading a frame: %v", err)
+	}
+	return f
+}
+
+func (p *peer) tryNext() (ws.Frame, error) {
+	p.SetReadDeadline(time.Now().Add(patience))
+	f, err := ws.ReadFrame(p.br)
+	if err == nil && (f.Header.Masked || f.Header.Rsv != 0 || !f.Header.Fin) {
+		p.t.Errorf("the server sent a frame that is masked, fragmented or has reserved bits: %+v", f.Header)
+	}
+	return f, err
+}
+
+// want reads one frame and compares it.
+func (p *peer) want(op ws.OpCode, payload string) {
+	p.t.Helper()
+	f := p.next()
+	if f.Header.OpCode != op || string(f.Payload) != payload {
+		p.t.Fatalf("got opcode %#x %.80q, want opcode %#x %.80q", byte(f.Header.OpCode), f.Payload, byte(op), payload)
+	}
+}
+
+// wantClose reads up to a Close frame with a code.
+func (p *peer) wantClose(code ws.StatusCode) (text string) {
+	p.t.Helper()
+	for {
+		f := p.next()
+		if f.Header.OpCode != ws.OpClose {
+			continue
+		}
+		got, text := ws.ParseCloseFrameData(f.Payload)
+		if got != code {
+			p.t.Fatalf("closed with %d %q, want %d", got, text, code)
+		}
+		return text
+	}
+}
+
+// wantEnd reads until the server ends the stream. A reset is an end too if reset says so.
+func (p *peer) wantEnd() {
+	p.t.Helper()
+	p.SetReadDeadline(time.Now().Add(patience))
+	_, err := io.Copy(io.Discard, p.br)
+	if err != nil && !errors.Is(err, io.EOF) {
+		p.t.Fatalf("waiting for the end of the stream: %v", err)
+	}
+}
+
+// reset ends the connection without a FIN.
+func (p *peer) reset() {
+	p.Conn.(*net.TCPConn).SetLinger(0)
+	p.Close()
+}
+
+// modes runs a test on every engine, with the handlers inline and on the pool.
+func modes(t *testing.T, f func(t *testing.T, c Config)) {
+	for _, engine := range poller.Engines() {
+		for _, inline := range []bool{true, false} {
+			name := engine + "/pool"
+			if inline {
+				name = engine + "/inline"
+			}
+			t.Run(name, func(t *testing.T) { f(t, Config{Engine: engine, Inline: inline}) })
+		}
+	}
+}
+
+// echo is the handler of most tests.
+func echo(c *Conn, m Message) { c.Send(m.Op, m.Payload) }
+
+// fds counts the process's descriptors.
+func fds(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("counting descriptors needs /proc/self/fd, which", runtime.GOOS, "has not")
+	}
+	return len(entries)
+}
