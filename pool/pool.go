@@ -47,7 +47,7 @@ func New(c Config) (*Pool, error) {
 		return nil, fmt.Errorf("pool: %w", err)
 	}
 	p := &Pool{config: c, goroutines: goroutines, quiet: make(chan struct{}, 1)}
-	p.work = func() { p.serve(nil, nil) }
+	p.work = func() { p.serve(nil, nil, 0) }
 	return p, nil
 }
 

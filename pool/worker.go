@@ -67,19 +67,19 @@ func (p *Pool) retire() bool {
 	return p.ready.empty() && p.state.CompareAndSwap(closingBit, closingBit|closedBit)
 }
 
-// serve is a worker. It goes on with m's list where another left it (m is nil in
-// a fresh worker), then takes mailboxes until there are none.
-func (p *Pool) serve(m *Mailbox, list *Link) {
+// serve is a worker. It goes on with m's list where another left it, having run
+// that many tasks (m is nil in a fresh worker), then takes mailboxes until there
+// are none.
+func (p *Pool) serve(m *Mailbox, list *Link, ran int) {
 	defer func() {
 		if m == nil {
 			return
 		}
 		// A task ended this goroutine, or Panicked panicked: another goroutine
 		// is this worker from here on.
-		m, list := m, list // so that only this rare path has them on the heap
-		p.start(func() { p.serve(m, list) })
+		m, list, ran := m, list, ran // so that only this rare path has them on the heap
+		p.start(func() { p.serve(m, list, ran) })
 	}()
-	ran := 0
 	if m == nil {
 		p.state.And(^startingBit)
 	}
