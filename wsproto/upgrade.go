@@ -139,7 +139,10 @@ func afterToken(s []byte) []byte {
 	if n == 0 {
 		return nil
 	}
-	return bytes.TrimLeft(s[n:], " \t")
+	for n < len(s) && (s[n] == ' ' || s[n] == '\t') { // bytes.TrimLeft would make nil of an empty rest
+		n++
+	}
+	return s[n:]
 }
 
 // Subprotocols yields the subprotocols that the client offers, the one it
