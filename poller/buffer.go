@@ -97,7 +97,25 @@ func (l *lender) drop(s *slab) {
 }
 
 // room is the memory for the next read.
-func (l *lender) room() []byte { return l.slab.mem[l.used:] }
+func (l *lender) room() []byte {
+	if l.used > 0 {
+		l.makeRoom()
+	}
+	return l.slab.mem[l.used:]
+}
+
+func (l *lender) makeRoom() {
+	switch {
+	case l.slab.refs.Load() == 1: // all that was retained is released
+		l.used = 0
+	case l.used > l.size-(l.size+3)/4:
+		// Less than a quarter is left: reads would become small. The parts that are
+		// still out keep the old slab; the last Release frees it.
+		old := l.slab
+		l.slab, l.used = l.newSlab(), 0
+		l.drop(old)
+	}
+}
 
 // lend hands the first n bytes of room to the handler. Nothing is allocated, and
 // no atomic operation is done, unless it retains them.
@@ -109,23 +127,8 @@ func (l *lender) lend(h Handler, t Token, n int) {
 	l.lending = false
 	if l.taken {
 		l.taken = false
-		l.advance(n)
-	}
-}
-
-// advance moves past n bytes that were retained.
-func (l *lender) advance(n int) {
-	l.buf = l.newBuffer()
-	// Whole cache lines: the retained part goes to another core, the rest stays.
-	l.used += (n + 63) &^ 63
-	switch {
-	case l.slab.refs.Load() == 1: // all released already
-		l.used = 0
-	case l.used > l.size-(l.size+3)/4:
-		// Less than a quarter is left: reads would become small. While some of the
-		// old slab is still out it is somebody else's; the last Release frees it.
-		old := l.slab
-		l.slab, l.used = l.newSlab(), 0
-		l.drop(old)
+		l.buf = l.newBuffer()
+		// Whole cache lines: the retained part goes to another core, the rest stays.
+		l.used = min(l.used+(n+63)&^63, l.size)
 	}
 }

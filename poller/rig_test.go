@@ -34,7 +34,6 @@ type script struct {
 	turn     func() time.Duration
 
 	inside bool
-	calls  int
 }
 
 func (s *script) enter() func() {
@@ -42,7 +41,6 @@ func (s *script) enter() func() {
 		panic("a callback within a callback")
 	}
 	s.inside = true
-	s.calls++
 	return func() { s.inside = false }
 }
 
@@ -81,9 +79,11 @@ type rig struct {
 	script *script
 	ended  chan error // what Run returned; nil before start
 
-	peers []io.Closer // closed after the engine's end
+	peers   []io.Closer // closed after the engine's end
+	relieve func()      // set by exhaust
 
 	turns int // of the loop
+	reads int // counted by gathers
 	wait  time.Duration
 
 	mu    sync.Mutex
@@ -238,15 +238,15 @@ func await(t testing.TB, fd int, events int16) {
 	}
 }
 
-// rests fails the test if the loop does not sleep: with at most 20 ms between them,
-// ten turns must take 100 ms. No event or a late timer can make this fail, only turns
+// rests fails the test if the loop does not sleep: with at most 5 ms between them,
+// ten turns must take 25 ms. No event or a late timer can make this fail, only turns
 // without a cause.
 func (r *rig) rests() {
 	r.Helper()
 	done := make(chan time.Duration)
 	r.do(func() {
 		begun, left := time.Now(), 10
-		r.wait = 20 * time.Millisecond
+		r.wait = 5 * time.Millisecond
 		r.script.turn = func() time.Duration {
 			if left--; left == 0 {
 				took := time.Since(begun)
@@ -257,8 +257,8 @@ func (r *rig) rests() {
 			return r.turn()
 		}
 	})
-	if took := wait(r, done); took < 100*time.Millisecond {
-		r.Errorf("the loop spins: ten turns of 20 ms took %v", took)
+	if took := wait(r, done); took < 25*time.Millisecond {
+		r.Errorf("the loop spins: ten turns of 5 ms took %v", took)
 	}
 }
 

@@ -1,0 +1,121 @@
+package poller
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestSizes(t *testing.T) {
+	if n := unsafe.Sizeof(slot{}); n != 12 {
+		t.Errorf("a slot takes %d bytes", n)
+	}
+}
+
+// No descriptor of an engine is left to a child process.
+func TestDescriptorsAreCloseOnExec(t *testing.T) {
+	open := func() map[int]bool {
+		entries, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		fds := map[int]bool{}
+		for _, e := range entries {
+			fd, err := strconv.Atoi(e.Name())
+			must(t, err)
+			fds[fd] = true
+		}
+		return fds
+	}
+	before := open()
+	each(t, func(t *testing.T, r *rig) {
+		r.script.accepted = r.ignoresAccepts()
+		r.start()
+		_, addr := r.listen()
+		r.add()
+		r.dial(addr)
+		r.rests()
+		found := 0
+		for fd := range open() {
+			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+			if before[fd] || err != nil {
+				continue
+			}
+			found++
+			if flags&unix.FD_CLOEXEC == 0 {
+				name, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+				t.Errorf("descriptor %d (%s) goes to child processes", fd, name)
+			}
+		}
+		if found < 5 {
+			t.Errorf("only %d descriptors found: this shows nothing", found)
+		}
+	})
+}
+
+// Wake costs no system call while the loop is awake, and one for many while it sleeps.
+func TestWakeRingsOnce(t *testing.T) {
+	r := newRig(t, "epoll", Config{})
+	e := r.engine.(*epoll)
+	count := func() uint64 { // how often the bell was rung: the counter is never read
+		b, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", e.bell.fd))
+		must(t, err)
+		var pos, flags, mnt, ino, n uint64
+		if _, err := fmt.Sscanf(string(b), "pos:\t%d\nflags:\t%o\nmnt_id:\t%d\nino:\t%d\neventfd-count: %x", &pos, &flags, &mnt, &ino, &n); err != nil {
+			t.Fatalf("%v: %q", err, b)
+		}
+		return n
+	}
+	r.start()
+	r.do(func() {
+		before := count()
+		for range 100 {
+			r.engine.Wake()
+		}
+		if n := count() - before; n != 0 {
+			t.Errorf("rung %d times while the loop was awake", n)
+		}
+	})
+	for e.state.Load() != asleep {
+		time.Sleep(0)
+	}
+	before := count()
+	held := make(chan struct{})
+	r.post(func() { <-held })
+	for range 100 {
+		r.engine.Wake()
+	}
+	close(held)
+	r.do(func() {})
+	if n := count() - before; n < 1 || n > 2 {
+		t.Errorf("rung %d times to end one sleep", n)
+	}
+}
+
+// Nothing is allocated on the way of an event: read, write, wake-up and turn.
+func TestNoAllocations(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		answer := make([][]byte, 2)
+		r.script = nil // its closures would be measured too
+		h := &echo{engine: r.engine, answer: answer}
+		r.ended = make(chan error, 1)
+		fd, peer := pair(t)
+		r.peers = append(r.peers, peer)
+		_, err := r.engine.Add(fd)
+		must(t, err)
+		go func() { r.ended <- r.engine.Run(h) }()
+		p := pattern(100)
+		avg := testing.AllocsPerRun(200, func() {
+			r.engine.Wake()
+			peer.Write(p)
+			io.ReadFull(peer, p)
+		})
+		if avg != 0 {
+			t.Errorf("%v allocations for an event", avg)
+		}
+	})
+}
