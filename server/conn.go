@@ -187,13 +187,13 @@ func (c *Conn) Ping(payload []byte) Result {
 func (c *Conn) pingLocked(payload []byte) Result {
 	if o := c.out; o != nil {
 		for i := o.head; i < len(o.queue); i++ {
-			if o.queue[i].kind == entryControl {
+			if o.queue[i].kind == entryPing {
 				return Dropped
 			}
 		}
 	}
 	b := copyFrame(ws.OpPing, payload)
-	c.pushLocked(entry{frame: b.Bytes(), owner: b, kind: entryControl})
+	c.pushLocked(entry{frame: b.Bytes(), owner: b, kind: entryPing})
 	return Queued
 }
 
@@ -248,9 +248,13 @@ func (c *Conn) fail(end Close) {
 	c.unlockAndPost()
 }
 
-// unlockAndPost releases mu and has the loop flush the connection, unless it is going to anyway or there is nothing to flush.
+// unlockAndPost releases mu and has the loop flush the connection, unless it is going to anyway, or there is nothing to flush, or
+// nothing can be until the kernel takes more.
 func (c *Conn) unlockAndPost() {
 	post := c.out != nil && c.posted&postedFlush == 0 && c.State() != Closed
+	if post && c.out.blocked && c.out.steps == 0 && c.State() == Open {
+		post = false
+	}
 	if post {
 		c.posted |= postedFlush
 	}

@@ -187,7 +187,7 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 		b.Release()
 		b = nil
 	}
-	c.pushLocked(entry{frame: frame, owner: b, kind: entryControl})
+	c.pushLocked(entry{frame: frame, owner: b, kind: entryAnswer})
 	c.posted |= postedFlush
 	c.mu.Unlock()
 	l.dirty = append(l.dirty, c)
@@ -228,9 +228,12 @@ func (l *loop) refuseBecause(c *Conn, err error, reason Reason) {
 	}
 	c.life.end = Close{Reason: reason}
 	c.life.closing = true
-	c.pushLocked(entry{frame: frame, kind: entryControl})
+	c.pushLocked(entry{frame: frame, kind: entryAnswer})
 	c.posted |= postedFlush
 	c.mu.Unlock()
+	if c.phase == phaseDeciding { // to see the end of the stream
+		l.engine.Resume(c.token)
+	}
 	c.phase = phaseDiscard
 	l.dirty = append(l.dirty, c)
 }

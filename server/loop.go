@@ -27,6 +27,7 @@ type loop struct {
 	iov     [][]byte
 	dirty   []*Conn // to flush at the end of the turn
 	scratch []byte
+	silence Silence
 	rand    *rand.Rand
 	id      int
 
@@ -44,6 +45,7 @@ type loop struct {
 	unsentShare int64        // of Config.MaxOutboundTotal
 
 	mu    sync.Mutex
+	over  bool  // guarded by mu: run has ended
 	inbox posts // guarded by mu
 	spare posts
 }
@@ -83,12 +85,35 @@ func (l *loop) publish(d delivery) {
 	l.engine.Wake()
 }
 
-// call has the loop run f. Any goroutine.
+// call has the loop run f, or runs it here and now if the loop has ended. Any goroutine.
 func (l *loop) call(f func()) {
 	l.mu.Lock()
-	l.inbox.calls = append(l.inbox.calls, f)
+	over := l.over
+	if !over {
+		l.inbox.calls = append(l.inbox.calls, f)
+	}
 	l.mu.Unlock()
+	if over {
+		f()
+		return
+	}
 	l.engine.Wake()
+}
+
+// run runs the loop until its engine is stopped or fails. Then no connection is left, and nothing that was asked for is forgotten.
+func (l *loop) run() error {
+	err := l.engine.Run(l)
+	l.force()
+	l.mu.Lock()
+	l.over = true
+	work := l.inbox
+	l.inbox = posts{}
+	l.mu.Unlock()
+	for _, f := range work.calls {
+		f()
+	}
+	l.stats.update(&l.count)
+	return err
 }
 
 // now is the current tick. It is read once a turn: a clock read costs as much as decoding a frame.
@@ -112,7 +137,7 @@ func (l *loop) Accepted(listener, t poller.Token, peer netip.AddrPort, err error
 	l.open++
 	l.count.Accepted++
 	c.heard = l.now()
-	if l.drain.on || l.srv.conns.Add(1) > int64(l.srv.config.MaxConns) {
+	if l.srv.conns.Add(1) > int64(l.srv.config.MaxConns) || l.drain.on {
 		l.refuse(c, errFull)
 		return
 	}
@@ -313,13 +338,8 @@ func (l *loop) end(c *Conn, how Close) {
 		c.mu.Unlock()
 		return
 	}
-	if life := c.life; life != nil {
-		if life.head != nil {
-			life.head.Release()
-		}
-		if opened || life.closing {
-			how = life.end
-		}
+	if life := c.life; life != nil && (opened || life.closing) {
+		how = life.end
 	}
 	if how.Code == 0 {
 		how.Code = how.Reason.Code()
@@ -344,7 +364,7 @@ func (l *loop) end(c *Conn, how Close) {
 		c.emptyLocked()
 	}
 	subs := c.subs
-	c.subs, c.life = nil, nil
+	c.subs = nil
 	c.mu.Unlock()
 	if subs != nil {
 		l.unsubscribeAll(subs)
@@ -361,7 +381,13 @@ func (l *loop) end(c *Conn, how Close) {
 
 // forget takes a connection, whose descriptor is not the loop's any more, out of the loop's tables.
 func (l *loop) forget(c *Conn) {
+	c.mu.Lock()
 	c.state.Store(c.state.Load()&muted | uint32(Closed))
+	if c.life != nil && c.life.head != nil {
+		c.life.head.Release()
+	}
+	c.life = nil
+	c.mu.Unlock()
 	c.in.Release()
 	slot := c.token.Slot()
 	l.wheel.clear(slot)

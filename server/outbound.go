@@ -12,8 +12,9 @@ type entryKind uint8
 const (
 	entryDropped     entryKind = iota // discarded where it stood
 	entryData                         // a message
-	entryControl                      // a ping, a pong, a response to a handshake: exempt from every policy
-	entryPong                         // likewise; only the newest is kept (RFC 6455 5.5.3)
+	entryAnswer                       // the response to a handshake: exempt from every policy, as all below
+	entryPing                         // at most one is unsent
+	entryPong                         // likewise: only the newest is kept (RFC 6455 5.5.3)
 	entryClose                        // the Close frame: nothing comes after it
 	entrySubscribe                    // no bytes: a step for the loop, in order with the messages around it
 	entryUnsubscribe                  // likewise

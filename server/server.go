@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -59,14 +60,15 @@ func New(c Config) (*Server, error) {
 // which the kernel spreads them (SO_REUSEPORT). Port 0 takes a free one: the result tells which. It may be called for several
 // addresses.
 func (s *Server) Listen(address string) (net.Addr, error) {
-	if err := s.start(); err != nil {
-		return nil, err
-	}
-	fds, addr, err := poller.Listen(address, len(s.loops))
+	var addr netip.AddrPort
+	err := s.accept(func(loops int) (fds []int, err error) {
+		fds, addr, err = poller.Listen(address, loops)
+		return fds, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return net.TCPAddrFromAddrPort(addr), s.accept(fds)
+	return net.TCPAddrFromAddrPort(addr), nil
 }
 
 // ListenAndServe is Listen, and then waits for Shutdown to have ended. The error is never nil: ErrServerClosed after a Shutdown.
@@ -81,18 +83,11 @@ func (s *Server) ListenAndServe(address string) error {
 // loop, and l is closed. Then it waits like ListenAndServe.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
-	if err := s.start(); err != nil {
-		return err
-	}
 	sc, ok := l.(syscall.Conn)
 	if !ok {
 		return fmt.Errorf("server: Serve needs a listener with a socket, such as a *net.TCPListener, not a %T", l)
 	}
-	fds, err := poller.Duplicate(sc, len(s.loops))
-	if err != nil {
-		return err
-	}
-	if err := s.accept(fds); err != nil {
+	if err := s.accept(func(loops int) ([]int, error) { return poller.Duplicate(sc, loops) }); err != nil {
 		return err
 	}
 	l.Close()
@@ -109,13 +104,8 @@ func (s *Server) wait() error {
 	return ErrServerClosed
 }
 
-// start opens the loops, once.
-func (s *Server) start() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return ErrServerClosed
-	}
+// startLocked opens the loops, once.
+func (s *Server) startLocked() error {
 	if s.started {
 		return nil
 	}
@@ -164,7 +154,7 @@ func (s *Server) abandon() {
 // run runs a loop. An engine that fails, which the kernel's promises rule out, takes the server down instead of leaving a share
 // of the connections unserved.
 func (s *Server) run(l *loop) {
-	if err := l.engine.Run(l); err != nil {
+	if err := l.run(); err != nil {
 		s.config.Logger.Error("an event loop failed", "engine", l.engine.Name(), "err", err)
 		s.mu.Lock()
 		s.failure = err
@@ -175,8 +165,23 @@ func (s *Server) run(l *loop) {
 	}
 }
 
-// accept gives each loop a listening descriptor.
-func (s *Server) accept(fds []int) error {
+// accept gives each loop one of the listening descriptors that open returns. It holds the lock until the loops were told, so that
+// a Shutdown comes before it or after it.
+func (s *Server) accept(open func(loops int) (fds []int, err error)) error {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	if err := s.startLocked(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	fds, err := open(len(s.loops))
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
 	errs := make(chan error, len(fds))
 	for i, fd := range fds {
 		l := s.loops[i]
@@ -192,14 +197,9 @@ func (s *Server) accept(fds []int) error {
 			errs <- err
 		})
 	}
-	var err error
+	s.mu.Unlock()
 	for range fds {
-		select {
-		case e := <-errs:
-			err = errors.Join(err, e)
-		case <-s.done:
-			return ErrServerClosed
-		}
+		err = errors.Join(err, <-errs)
 	}
 	return err
 }

@@ -22,25 +22,24 @@ func (l *loop) expire() {
 }
 
 func (l *loop) timeout(c *Conn) {
-	switch c.State() {
-	case Connecting:
-		if c.phase == phaseDiscard {
-			l.end(c, Close{})
-		} else {
-			l.refuse(c, errSlow)
-		}
-	case Closing:
+	c.mu.Lock()
+	ending := c.life != nil && c.life.timed
+	c.mu.Unlock()
+	switch state := c.State(); {
+	case ending:
 		l.end(c, Close{})
-	case Open:
+	case state == Connecting && c.phase != phaseDiscard:
+		l.refuse(c, errSlow)
+	case state == Open:
 		l.check(c)
-	}
+	} // else it has begun to end, and the flush that follows sets the deadline for that
 }
 
 // check does what is due on an open connection, and arms its next deadline.
 func (l *loop) check(c *Conn) {
 	cfg := &l.srv.config
 	now := l.tick
-	next := uint32(1 << 30)
+	next := uint32(never)
 	if c.flags&flagPartial != 0 {
 		limit := ticks(cfg.MessageTimeout)
 		age := uint32(uint16(now) - c.partial)
@@ -68,8 +67,13 @@ func (l *loop) check(c *Conn) {
 		}
 	}
 	next = min(next, l.checkSilence(c))
-	l.wheel.sooner(c.token.Slot(), now+max(1, next))
+	if next != never {
+		l.wheel.sooner(c.token.Slot(), now+max(1, next))
+	}
 }
+
+// never is a number of ticks that no deadline has: config bounds them.
+const never = 1 << 30
 
 // ping sends the heartbeat's ping, which has no payload.
 func (l *loop) ping(c *Conn) {
@@ -83,21 +87,22 @@ func (l *loop) ping(c *Conn) {
 
 // Silence is what Config.OnSilence is told. It is valid during that call only.
 type Silence struct {
-	conn *Conn
-	subs *subscriptions
+	conn  *Conn
+	count uint64
+	subs  []*subscription
 }
 
 // Conn is the connection that was sent nothing for Config.SilenceAfter.
 func (s *Silence) Conn() *Conn { return s.conn }
 
 // Count is the number of this call among those for this connection, from 1.
-func (s *Silence) Count() uint64 { return s.subs.silences }
+func (s *Silence) Count() uint64 { return s.count }
 
 // Topics yields the topics that the connection is subscribed to, each with the Publication.Seq that was sent to the connection last (0: none), in no
 // order.
 func (s *Silence) Topics() iter.Seq2[*Topic, uint64] {
 	return func(yield func(*Topic, uint64) bool) {
-		for _, sub := range s.subs.list {
+		for _, sub := range s.subs {
 			if sub.index >= 0 && !yield(sub.topic, sub.seq) {
 				return
 			}
@@ -107,30 +112,39 @@ func (s *Silence) Topics() iter.Seq2[*Topic, uint64] {
 
 // checkSilence breaks a connection's silence if it lasted long enough, and returns in how many ticks to look again.
 func (l *loop) checkSilence(c *Conn) (next uint32) {
-	const never = 1 << 30
 	if l.srv.config.SilenceAfter == 0 {
 		return never
 	}
 	after := ticks(l.srv.config.SilenceAfter)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.subs == nil || len(c.subs.list) == 0 {
+	subs := c.subs
+	if subs == nil || len(subs.list) == 0 {
+		c.mu.Unlock()
 		return never
 	}
-	if since := l.tick - c.subs.sentAt; since < after {
-		return after - since
+	if since := l.tick - subs.sentAt; since < after || c.out != nil { // or something is on its way
+		c.mu.Unlock()
+		return max(after, since+1) - since
 	}
-	if c.out != nil { // something is on its way
+	subs.sentAt = l.tick
+	subs.silences++
+	l.silence = Silence{c, subs.silences, append(l.silence.subs[:0], subs.list...)}
+	c.mu.Unlock()
+
+	l.scratch = l.srv.silent(l.scratch[:0], &l.silence)
+	clear(l.silence.subs)
+	if len(l.scratch) == 0 {
 		return after
 	}
-	c.subs.sentAt = l.tick
-	c.subs.silences++
-	l.scratch = l.srv.silent(l.scratch[:0], &Silence{c, c.subs})
-	if len(l.scratch) > 0 {
-		n := copyFrame(ws.OpText, l.scratch)
-		c.pushLocked(entry{frame: n.Bytes(), owner: n, kind: entryData})
-		l.dirtyLocked(c)
+	b := copyFrame(ws.OpText, l.scratch)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.State() != Open || c.out != nil { // OnSilence closed it, or something was sent just now
+		b.Release()
+		return after
 	}
+	c.pushLocked(entry{frame: b.Bytes(), owner: b, kind: entryData})
+	l.dirtyLocked(c)
 	return after
 }
 
