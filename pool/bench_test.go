@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 )
@@ -47,6 +48,60 @@ func BenchmarkBurst(b *testing.B) {
 		})
 	}
 }
+
+// stream is a task that tells when it may be submitted again.
+type stream struct {
+	Link
+	waits atomic.Bool
+}
+
+func (s *stream) Run()  { s.waits.Store(false) }
+func (*stream) Resume() {}
+
+// BenchmarkStream is one or more event loops that never stop submitting, each to
+// a thousand mailboxes in turn, while workers run what came: what the two sides
+// cost each other.
+func BenchmarkStream(b *testing.B) {
+	p, err := New(Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		boxes := make([]Mailbox, 1000)
+		tasks := make([]stream, len(boxes))
+		for i := 0; pb.Next(); i++ {
+			box, task := &boxes[i%len(boxes)], &tasks[i%len(boxes)]
+			for task.waits.Load() {
+				runtime.Gosched()
+			}
+			task.waits.Store(true)
+			p.Submit(box, task, 64)
+		}
+	})
+}
+
+// BenchmarkBuffer is Get and Release on one goroutine, and with a make of the
+// same size to compare.
+func BenchmarkBuffer(b *testing.B) {
+	for _, size := range []int{128, 4 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Get(size).Release()
+			}
+		})
+		b.Run(fmt.Sprintf("make=%d", size), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				made = make([]byte, size)
+			}
+		})
+	}
+}
+
+var made []byte // keeps the compiler from putting it on the stack
 
 // BenchmarkGoroutine is what a pool competes with: one goroutine per task,
 // without any order.

@@ -54,6 +54,27 @@ func TestFullAndResume(t *testing.T) {
 	}
 }
 
+// TestFullUntilResumed: between half and the bound the mailbox is full for
+// everybody as long as it was reported so.
+func TestFullUntilResumed(t *testing.T) {
+	p := open(t, Config{Workers: 1, MailboxBytes: 100})
+	let := occupy(p, 1)
+	var box Mailbox
+	begun, gate, resumed := make(chan struct{}), make(chan struct{}), false
+	p.Submit(&box, do(func() { close(begun); <-gate }), 50)
+	p.Submit(&box, &step{run: func() {}, resume: func() { resumed = true }}, 50)
+	let()
+	<-begun
+	if !p.Submit(&box, do(func() {}), 1) { // 51 wait
+		t.Error("Submit says not full, want full until Resume")
+	}
+	close(gate)
+	p.Close()
+	if !resumed {
+		t.Error("no Resume")
+	}
+}
+
 // feeder submits to its mailbox until that is full, and goes on when told.
 type feeder struct {
 	Link

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -170,6 +171,68 @@ func TestBusyMailboxTakesTurns(t *testing.T) {
 	p.Close()
 	if got, want := order.String(), "bobbobb"; got != want {
 		t.Errorf("the busy and the other mailbox ran %s, want %s", got, want)
+	}
+}
+
+func TestMailboxesRunInTheOrderTheyCameIn(t *testing.T) {
+	p := open(t, Config{Workers: 1})
+	let := occupy(p, 1)
+	var order strings.Builder
+	boxes := make([]Mailbox, 26)
+	var visit func(i int)
+	visit = func(i int) {
+		p.Submit(&boxes[i], do(func() {
+			order.WriteByte('a' + byte(i))
+			if i%2 == 0 && i+3 < len(boxes) { // later ones come while earlier ones wait
+				visit(i + 3)
+			}
+		}), 0)
+	}
+	for i := range 4 {
+		visit(i)
+	}
+	let()
+	p.Close()
+	if got, want := order.String(), "abcddf"; got != want {
+		t.Errorf("mailboxes ran in the order %q, want %q", got, want)
+	}
+}
+
+// TestEndingWorkerLooksAgain stands where no scheduling can be made to stand: a
+// worker has seen an empty queue and is still on the count when work comes.
+func TestEndingWorkerLooksAgain(t *testing.T) {
+	p := open(t, Config{Workers: 1})
+	p.state.Store(oneWorker) // the test is the worker
+	var box Mailbox
+	ran := false
+	p.Submit(&box, do(func() { ran = true }), 0)
+	if got, want := p.Stats(), (Stats{Workers: 1, Ready: 1}); got != want {
+		t.Fatalf("%+v, want %+v: the bound is reached", got, want)
+	}
+	if p.end() {
+		t.Fatal("the worker ended and left a mailbox behind")
+	}
+	p.serve(nil, nil, 0)
+	if got := p.Stats(); !ran || got.Workers != 0 {
+		t.Errorf("ran %v, %+v, want it to run and no worker", ran, got)
+	}
+}
+
+// TestWakeAtTheLastMoment submits as soon as the task before has begun, when its
+// worker is about to end. A lost mailbox shows as a hang.
+func TestWakeAtTheLastMoment(t *testing.T) {
+	for _, workers := range []int{1, 2} {
+		p := open(t, Config{Workers: workers})
+		var ran atomic.Int64
+		var box Mailbox
+		tasks := make([]step, 5000)
+		for i := range tasks {
+			tasks[i].run = func() { ran.Add(1) }
+			p.Submit(&box, &tasks[i], 0)
+			for ran.Load() <= int64(i) {
+				runtime.Gosched()
+			}
+		}
 	}
 }
 
