@@ -106,6 +106,9 @@ func gobwasDecode(b []byte, role Role) (messages []string, incomplete bool, err 
 		}
 		open = append(open, p...)
 		state = state.Set(ws.StateFragmented)
+		if op == ws.OpText && !canBecomeValid(open) {
+			return messages, false, fmt.Errorf("not UTF-8")
+		}
 		if !h.Fin {
 			continue
 		}
@@ -124,6 +127,7 @@ func FuzzDecoderAgainstGobwas(f *testing.F) {
 			f.Add(c.bytes, c.codec.Role == Client)
 		}
 	}
+	f.Add(join(in(0x01, "\x9f"), in(0x89, ""), in(0x80, "")), false) // fails before the ping
 	f.Fuzz(func(t *testing.T, b []byte, client bool) {
 		c := Codec{MaxMessage: 1<<63 - 1, MaxFragments: 1 << 30}
 		if client {
