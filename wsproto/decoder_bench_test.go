@@ -1,11 +1,19 @@
 package wsproto
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/coder/websocket"
 	"github.com/gobwas/ws"
 )
 
@@ -75,4 +83,94 @@ func BenchmarkNextBatch(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/64, "ns/frame")
+}
+
+// stream is a connection whose peer sends the same frame for ever.
+type stream struct {
+	net.Conn
+	frames []byte
+	at     int
+}
+
+func (s *stream) Read(b []byte) (n int, err error) {
+	n = copy(b, s.frames[s.at:])
+	s.at = (s.at + n) % len(s.frames)
+	return n, nil
+}
+
+func (s *stream) Write(b []byte) (int, error)      { return len(b), nil }
+func (s *stream) Close() error                     { return nil }
+func (s *stream) SetDeadline(time.Time) error      { return nil }
+func (s *stream) SetReadDeadline(time.Time) error  { return nil }
+func (s *stream) SetWriteDeadline(time.Time) error { return nil }
+
+// hijacked hands a stream to coder's Accept.
+type hijacked struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
+}
+
+// BenchmarkStream reads masked binary messages from memory, end to end: our
+// decoder on reads of 64 KiB, and a coder/websocket connection by its Reader
+// into one buffer. (Its masking cannot be called alone; by words is what
+// BenchmarkMask has of it.) coder's figure contains its locks, contexts and
+// bufio, which a loop of ours has no need of.
+func BenchmarkStream(b *testing.B) {
+	for _, n := range []int{20, 512, 16 << 10} {
+		frame := AppendMaskedFrame(nil, ws.OpBinary, make([]byte, n), testKey)
+		b.Run(fmt.Sprintf("roost/%d", n), func(b *testing.B) {
+			from := &stream{frames: frame}
+			read := make([]byte, 64<<10)
+			c := Codec{NewBuffer: pooledBuffers(64 << 10)}
+			var d Decoder
+			b.SetBytes(int64(n))
+			b.ReportAllocs()
+			for messages := 0; messages < b.N; {
+				got, _ := io.ReadFull(from, read)
+				for rest := read[:got]; len(rest) > 0; {
+					m, used, err := c.Next(&d, rest)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if m.Op != 0 {
+						messages++
+					}
+					if m.Buffer != nil {
+						m.Buffer.Release()
+					}
+					rest = rest[used:]
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("coder/%d", n), func(b *testing.B) {
+			request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake())))
+			if err != nil {
+				b.Fatal(err)
+			}
+			from := &stream{frames: frame}
+			conn, err := websocket.Accept(hijacked{httptest.NewRecorder(), from}, request, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.CloseNow()
+			conn.SetReadLimit(1 << 20)
+			ctx := context.Background()
+			payload := make([]byte, n+1)
+			b.SetBytes(int64(n))
+			b.ReportAllocs()
+			for range b.N {
+				_, r, err := conn.Reader(ctx)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if got, err := io.ReadFull(r, payload); got != n || err != io.ErrUnexpectedEOF {
+					b.Fatal(got, err)
+				}
+			}
+		})
+	}
 }

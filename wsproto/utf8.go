@@ -75,23 +75,21 @@ func utf8Table() (rows [256]uint64) {
 }
 
 // utf8Next runs the checker over b from state and returns the state after it.
+// ASCII goes 32 bytes at a time between characters, the rest byte by byte.
 func utf8Next(state uint64, b []byte) uint64 {
-	for len(b) >= 8 {
-		if state&utf8Mask == utf8Accept {
-			for len(b) >= 32 {
-				w := binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
-					binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
-				if w&highBits != 0 {
-					break
-				}
+	b = b[:len(b):len(b)] // with no capacity beyond, slicing b below costs no fix-up
+	asciiEnd := len(b) >= 8 && binary.LittleEndian.Uint64(b[len(b)-8:])&highBits == 0
+	for len(b) > 8 {
+		if state == utf8Accept {
+			for len(b) > 32 && (binary.LittleEndian.Uint64(b)|binary.LittleEndian.Uint64(b[8:])|
+				(binary.LittleEndian.Uint64(b[16:])|binary.LittleEndian.Uint64(b[24:])))&highBits == 0 {
 				b = b[32:]
 			}
-			if len(b) < 8 {
-				break
-			}
-			if binary.LittleEndian.Uint64(b)&highBits == 0 {
+			for len(b) > 8 && binary.LittleEndian.Uint64(b)&highBits == 0 {
 				b = b[8:]
-				continue
+			}
+			if len(b) <= 8 {
+				break
 			}
 		}
 		state = utf8Rows[b[0]] >> (state & utf8Mask)
@@ -103,9 +101,12 @@ func utf8Next(state uint64, b []byte) uint64 {
 		state = utf8Rows[b[6]] >> (state & utf8Mask)
 		state = utf8Rows[b[7]] >> (state & utf8Mask)
 		b = b[8:]
-		if state&utf8Mask == utf8Reject {
+		if state &= utf8Mask; state == utf8Reject {
 			return utf8Reject
 		}
+	}
+	if asciiEnd && state == utf8Accept {
+		return utf8Accept // what is left is part of that end
 	}
 	for _, c := range b {
 		state = utf8Rows[c] >> (state & utf8Mask)
