@@ -3,22 +3,23 @@ package feed
 import (
 	"strconv"
 	"time"
-)
 
-// The two channels of a symbol are named by it and these.
-const (
-	tickerPrefix = "ticker:"
-	tradesPrefix = "trades:"
+	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/server"
 )
 
 // maxInstruments bounds the symbols of a feed, so that a source cannot fill the memory.
 const maxInstruments = 10_000
 
-// channel is one topic's side of an instrument: its sequence, and the messages about it. Only the goroutine that delivers
-// updates touches it.
+// channel is a stream of messages about one symbol. Only the goroutine that delivers updates touches what changes in it.
 type channel struct {
-	name string // "ticker:EURUSD"
-	seq  uint64 // of the newest message, 0 before the first
+	name   string // "ticker:EURUSD"; not changed, as the next three are not: anybody may read them
+	symbol string
+	index  int // of all channels, from 0: what sessions sort by
+	topic  *server.Topic
+
+	seq uint64 // of the newest message, 0 before the first
 	// The message as Publication wants it: head + prev + tail is an update, snapshot the same values for a new subscriber.
 	// All three are built in place and borrowed until the next one.
 	head, tail, snapshot []byte
@@ -26,17 +27,29 @@ type channel struct {
 	snapshotFixed        int
 }
 
-func newChannel(name string) channel {
-	c := channel{name: name}
+func newChannel(k stream, symbol string, index int) channel {
+	name := prefixes[k] + symbol
+	c := channel{name: name, symbol: symbol, index: index}
 	c.head = append(c.head, `{"ch":"`+name+`","type":"update","seq":`...)
 	c.snapshot = append(c.snapshot, `{"ch":"`+name+`","type":"snapshot","seq":`...)
 	c.headFixed, c.snapshotFixed = len(c.head), len(c.snapshot)
 	return c
 }
 
+// publishEmpty gives the topic a snapshot for who subscribes before the first message: number 0, without values.
+func (c *channel) publishEmpty(now time.Time) {
+	c.stamp(now, time.Time{})
+	c.end()
+	c.topic.Publish(server.Publication{Op: ws.OpText, Payload: c.snapshot})
+}
+
 // begin starts the next message, whose values are appended to tail then.
 func (c *channel) begin(now, src time.Time) {
 	c.seq++
+	c.stamp(now, src)
+}
+
+func (c *channel) stamp(now, src time.Time) {
 	c.head = strconv.AppendUint(c.head[:c.headFixed], c.seq, 10)
 	c.head = append(c.head, `,"prev":`...)
 	c.tail = append(c.tail[:0], `,"ts":`...)
@@ -65,11 +78,18 @@ func (c *channel) end() {
 	c.snapshot = append(c.snapshot, c.tail...)
 }
 
-// instrument is what is known of one symbol: the last values, and the two channels that carry them.
+// stream is the kind of the channel.
+func (c *channel) stream() stream { return stream(c.index % int(streams)) }
+
+// publish hands the message to the topic's subscribers.
+func (c *channel) publish() {
+	c.topic.Publish(server.Publication{Op: ws.OpText, Seq: c.seq, Payload: c.head, Tail: c.tail, Snapshot: c.snapshot})
+}
+
+// instrument is what is known of one symbol: the last values, and the channels that carry them.
 type instrument struct {
-	symbol string
-	ticker channel
-	trades channel
+	symbol   string
+	channels [streams]channel
 
 	bid, ask, bidSize, askSize Decimal
 	last, lastSize             Decimal // of the last trade
@@ -77,8 +97,13 @@ type instrument struct {
 	volume                     Decimal // traded since then
 }
 
-func newInstrument(symbol string) *instrument {
-	return &instrument{symbol: symbol, ticker: newChannel(tickerPrefix + symbol), trades: newChannel(tradesPrefix + symbol)}
+// newInstrument returns the instrument of a symbol that so many came before.
+func newInstrument(symbol string, before int) *instrument {
+	in := &instrument{symbol: symbol}
+	for k := range streams {
+		in.channels[k] = newChannel(k, symbol, before*int(streams)+int(k))
+	}
+	return in
 }
 
 // quote takes a quote in and encodes the ticker.
@@ -95,7 +120,7 @@ func (in *instrument) trade(u *Update, now time.Time) {
 	in.first(u.Price)
 	in.traded(u.Size)
 
-	c := &in.trades
+	c := &in.channels[trades]
 	c.begin(now, u.Time)
 	c.number(`,"price":"`, u.Price)
 	c.number(`,"size":"`, u.Size)
@@ -120,7 +145,7 @@ func (in *instrument) traded(size Decimal) { in.volume, _ = in.volume.Add(size) 
 
 // encodeTicker encodes all values: a ticker message is never a difference, so one that is skipped is never missed.
 func (in *instrument) encodeTicker(now, src time.Time) {
-	c := &in.ticker
+	c := &in.channels[ticker]
 	c.begin(now, src)
 	c.number(`,"bid":"`, in.bid)
 	c.number(`,"ask":"`, in.ask)

@@ -29,6 +29,16 @@ type outcome struct {
 	Error   *requestError `json:"error,omitempty"`
 }
 
+// add adds what became of one channel.
+func (r *reply) add(o outcome, m *metrics) {
+	o.OK = o.Error == nil
+	if !o.OK {
+		r.OK = false
+		m.failure(o.Error.Code)
+	}
+	r.Channels = append(r.Channels, o)
+}
+
 // notice tells of an error that no request is the cause of.
 type notice struct {
 	Type  string        `json:"type"` // "error"

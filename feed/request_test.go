@@ -157,7 +157,7 @@ func decimal(t testing.TB, s string) Decimal {
 }
 
 func TestInstrumentEncodes(t *testing.T) {
-	in := newInstrument("EURUSD")
+	in := newInstrument("EURUSD", 0)
 	now := time.UnixMilli(1_700_000_000_123)
 	check := func(c *channel, wantUpdate, wantSnapshot string) {
 		t.Helper()
@@ -170,28 +170,28 @@ func TestInstrumentEncodes(t *testing.T) {
 		}
 	}
 	in.quote(&Update{Bid: decimal(t, "1.121200"), Ask: decimal(t, "1.121720"), Size: decimal(t, "0"), Time: time.UnixMilli(1_577_916_000_065)}, now)
-	check(&in.ticker,
+	check(&in.channels[ticker],
 		`{"ch":"ticker:EURUSD","type":"update","seq":1,"prev":0,"ts":1700000000123,"src_ts":1577916000065,"bid":"1.121200","ask":"1.121720","open":"1.121200","volume":"0"}`,
 		`{"ch":"ticker:EURUSD","type":"snapshot","seq":1,"prev":0,"ts":1700000000123,"src_ts":1577916000065,"bid":"1.121200","ask":"1.121720","open":"1.121200","volume":"0"}`)
 	in.trade(&Update{Price: decimal(t, "1.121720"), Size: decimal(t, "2.50"), Side: Buy}, now.Add(time.Millisecond))
-	check(&in.trades,
+	check(&in.channels[trades],
 		`{"ch":"trades:EURUSD","type":"update","seq":1,"prev":0,"ts":1700000000124,"price":"1.121720","size":"2.50","side":"buy"}`,
 		`{"ch":"trades:EURUSD","type":"snapshot","seq":1,"prev":0,"ts":1700000000124,"price":"1.121720","size":"2.50","side":"buy"}`)
-	check(&in.ticker,
+	check(&in.channels[ticker],
 		`{"ch":"ticker:EURUSD","type":"update","seq":2,"prev":1,"ts":1700000000124,"bid":"1.121200","ask":"1.121720","last":"1.121720","last_size":"2.50","open":"1.121200","volume":"2.50"}`,
 		`{"ch":"ticker:EURUSD","type":"snapshot","seq":2,"prev":0,"ts":1700000000124,"bid":"1.121200","ask":"1.121720","last":"1.121720","last_size":"2.50","open":"1.121200","volume":"2.50"}`)
 	in.trade(&Update{Price: decimal(t, "1.1"), Size: decimal(t, "1"), Side: Sell}, now)
-	check(&in.trades,
+	check(&in.channels[trades],
 		`{"ch":"trades:EURUSD","type":"update","seq":2,"prev":1,"ts":1700000000123,"price":"1.1","size":"1","side":"sell"}`,
 		`{"ch":"trades:EURUSD","type":"snapshot","seq":2,"prev":0,"ts":1700000000123,"price":"1.1","size":"1","side":"sell"}`)
 	in.quote(&Update{Bid: decimal(t, "2"), Ask: decimal(t, "3"), BidSize: decimal(t, "10"), AskSize: decimal(t, "20")}, now)
-	check(&in.ticker,
+	check(&in.channels[ticker],
 		`{"ch":"ticker:EURUSD","type":"update","seq":4,"prev":3,"ts":1700000000123,"bid":"2","ask":"3","bid_size":"10","ask_size":"20","last":"1.1","last_size":"1","open":"1.121200","volume":"3.50"}`,
 		`{"ch":"ticker:EURUSD","type":"snapshot","seq":4,"prev":0,"ts":1700000000123,"bid":"2","ask":"3","bid_size":"10","ask_size":"20","last":"1.1","last_size":"1","open":"1.121200","volume":"3.50"}`)
 }
 
 func TestInstrumentAllocatesNothingPerUpdate(t *testing.T) {
-	in := newInstrument("EURUSD")
+	in := newInstrument("EURUSD", 0)
 	now := time.UnixMilli(1_700_000_000_123)
 	q := Update{Bid: NewDecimal(112120, 5), Ask: NewDecimal(112122, 5), BidSize: NewDecimal(1e6, 0), AskSize: NewDecimal(1e6, 0), Time: now}
 	tr := Update{Price: NewDecimal(112120, 5), Size: NewDecimal(1e6, 0), Side: Buy, Time: now}
@@ -202,7 +202,7 @@ func TestInstrumentAllocatesNothingPerUpdate(t *testing.T) {
 }
 
 func BenchmarkInstrumentQuote(b *testing.B) {
-	in := newInstrument("EURUSD")
+	in := newInstrument("EURUSD", 0)
 	now := time.UnixMilli(1_700_000_000_123)
 	q := Update{Bid: NewDecimal(112120, 5), Ask: NewDecimal(112122, 5), BidSize: NewDecimal(1e6, 0), AskSize: NewDecimal(1e6, 0)}
 	b.ReportAllocs()

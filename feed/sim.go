@@ -173,7 +173,7 @@ func (s *Sim) trade(i int) {
 	w := &s.walks[i]
 	s.update = Update{Symbol: s.symbols[i], Kind: Trade, Price: w.bestBid(), Side: Sell, Size: w.size(s.rng)}
 	// Who buys pays the ask. Buyers make a rising trend, so they are the more likely while it lasts.
-	if s.rng.Int64N(32) < 16+w.drift/w.step {
+	if s.rng.Int64N(32) < 16+2*w.drift/w.step {
 		s.update.Price, s.update.Side = w.bestAsk(), Buy
 	}
 }

@@ -75,7 +75,7 @@ func (w *walk) bestAsk() Decimal { return NewDecimal(w.at+w.wide, w.scale) }
 func (w *walk) move(rng *rand.Rand) {
 	if w.left == 0 {
 		w.left = 50 + rng.IntN(400)
-		w.drift = rng.Int64N(10*w.step+1) - 5*w.step
+		w.drift = rng.Int64N(4*w.step+1) - 2*w.step
 	}
 	w.left--
 
