@@ -8,8 +8,6 @@ import (
 	"testing"
 )
 
-func goexit() { runtime.Goexit() }
-
 // numbered is the task number n of one submitter.
 type numbered struct {
 	Link

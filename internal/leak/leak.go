@@ -17,7 +17,7 @@ import (
 // patience is how long [Main] waits for what is left to end by itself: a
 // goroutine that was told to stop needs a moment to get there. It is spent in
 // full only by a run that fails.
-const patience = 5 * time.Second
+var patience = 5 * time.Second
 
 // runner is the part of *testing.M that [Main] needs.
 type runner interface{ Run() int }
