@@ -37,6 +37,9 @@ func maskWord(b []byte, key uint32) {
 		binary.LittleEndian.PutUint32(k[:], key)
 		n := len(b) &^ 15
 		ws.Cipher(b[:n], k, 0)
+		if n == len(b) {
+			return
+		}
 		b = b[n:]
 	}
 	maskShort(b, key)

@@ -142,6 +142,8 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 			}
 			if err := r.Parse([]byte(c.head), Limits{}); status(err) != c.status {
 				t.Fatalf("%v, want %d", err, c.status)
+			} else if strings.HasPrefix(c.name, "folded") != errors.Is(err, errFolded) && !strings.HasPrefix(c.name, "space before the first") {
+				t.Fatalf("the reason is %v", err)
 			}
 			if r.Method() != "" || r.Host() != "" || r.Path() != "" || r.Header("Upgrade") != "" || r.IsUpgrade() || r.CheckUpgrade() == nil {
 				t.Fatal("a refused request still has something")
@@ -215,7 +217,7 @@ func TestLimitsAreExact(t *testing.T) {
 }
 
 func TestHeadersAreThere(t *testing.T) {
-	head := []byte(handshake("+Cookie:a=b\t ", "+X-Empty:", "+x-twice: 1", "+X-Twice: 2", "+X-Obs: \xe9\xa0", "+Origin: https://a"))
+	head := []byte(handshake("+Cookie:a=b\t ", "+X-Empty:", "+x-twice: 1", "+X-Twice: 2", "+X-Obs: \xe9\xa0", "+Origin: https://a", "+X-~: tilde", "+X-^: caret"))
 	var r Request
 	if err := r.Parse(head, Limits{}); err != nil {
 		t.Fatal(err)
@@ -237,6 +239,9 @@ func TestHeadersAreThere(t *testing.T) {
 	if got := c.Header("X-Obs"); got != "\xe9\xa0" {
 		t.Errorf("X-Obs = %q", got)
 	}
+	if got := c.Header("X-^"); got != "caret" { // ^ and ~ differ by the bit that tells a letter's case
+		t.Errorf("X-^ = %q", got)
+	}
 	if got := c.Header("absent"); got != "" {
 		t.Errorf("absent header = %q", got)
 	}
@@ -248,7 +253,7 @@ func TestHeadersAreThere(t *testing.T) {
 		names = append(names, name+"="+value)
 	}
 	want := []string{"Host=server.example.com", "Upgrade=websocket", "Connection=Upgrade", "Sec-WebSocket-Key=" + sampleKey,
-		"Sec-WebSocket-Version=13", "Cookie=a=b", "X-Empty=", "x-twice=1", "X-Twice=2", "X-Obs=\xe9\xa0", "Origin=https://a"}
+		"Sec-WebSocket-Version=13", "Cookie=a=b", "X-Empty=", "x-twice=1", "X-Twice=2", "X-Obs=\xe9\xa0", "Origin=https://a", "X-~=tilde", "X-^=caret"}
 	if !slices.Equal(names, want) {
 		t.Errorf("%q\nwant %q", names, want)
 	}
