@@ -16,7 +16,7 @@ func TestPanicHurtsNobodyElse(t *testing.T) {
 	}{
 		{"error", do(func() { panic(boom) }), func(v any) bool { return v == boom }},
 		{"nil", do(func() { panic(nil) }), func(v any) bool { return v != nil && v != ErrGoexit }},
-		{"Goexit", do(runtime.Goexit), func(v any) bool { return v == ErrGoexit }},
+		{"Goexit", do(func() { runtime.Goexit() }), func(v any) bool { return v == ErrGoexit }},
 		{"Resume", &step{run: func() {}, resume: func() { panic(boom) }}, func(v any) bool { return v == boom }},
 	}
 	for _, tt := range tests {

@@ -65,6 +65,7 @@ func TestMainTells(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.scenario, func(t *testing.T) {
+			t.Parallel() // a process under the race detector takes a second to exit
 			if tt.scenario == "fd" && !canCountFDs {
 				t.Skip("file descriptors are not counted on this platform")
 			}
