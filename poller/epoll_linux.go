@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -26,9 +27,10 @@ const (
 // that an event for a descriptor that was closed meanwhile finds a stale one.
 type epoll struct {
 	sockets
-	fd     int
-	events []unix.EpollEvent
-	begun  bool
+	fd      int
+	events  []unix.EpollEvent
+	begun   bool
+	skipped bool // the last turn did not look at the sockets
 
 	stopped atomic.Bool
 	_       [64]byte // what follows is written by other cores
@@ -73,14 +75,15 @@ func (e *epoll) Run(h Handler) error {
 	e.begun = true
 	defer e.release()
 	e.handler = h
+	n := 0
 	for !e.stopped.Load() {
 		e.state.Swap(awake)
 		wait := h.Turn()
 		if e.stopped.Load() {
 			break
 		}
-		n, errno := e.wait(wait)
-		if errno != 0 {
+		var errno unix.Errno
+		if n, errno = e.wait(wait, n); errno != 0 {
 			return os.NewSyscallError("epoll_wait", errno)
 		}
 		e.dispatch(e.events[:n])
@@ -100,25 +103,45 @@ func (e *epoll) dispatch(events []unix.EpollEvent) {
 	}
 }
 
-// wait fills events. A look with a zero timeout comes first and goes round the
-// scheduler; under load it is all there is. Before a wait that blocks, the goroutines
-// that callbacks made ready get the processor, which the wait would otherwise keep
-// from them until the runtime's monitor takes it away (20 µs to 10 ms).
-func (e *epoll) wait(most time.Duration) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), 0, 0, 0)
-	if errno == unix.EINTR {
-		return 0, 0
-	}
-	if errno != 0 || n > 0 {
-		return int(n), errno
+// busy is how many events make a turn that is likely to be followed by more at once.
+const busy = 16
+
+// wait fills events; last is how many the turn before had. After a busy turn, a look
+// with a zero timeout goes round the scheduler, and under load that is all there is.
+// After a quiet one it would most likely find nothing and only delay the sleep, by a
+// whole system call.
+//
+// Before a wait that blocks, the goroutines that callbacks made ready get the
+// processor, which the wait would otherwise keep from them until the runtime's monitor
+// takes it away (20 µs to 10 ms).
+func (e *epoll) wait(most time.Duration, last int) (int, unix.Errno) {
+	look := last >= busy || most == 0 || e.skipped
+	e.skipped = false
+	if look {
+		if n, errno := e.look(); n > 0 || errno != 0 {
+			return n, errno
+		}
 	}
 	runtime.Gosched()
 	if most == 0 || !e.state.CompareAndSwap(awake, asleep) {
+		// Woken, as a rule by what has just run: its Turn first. The turn after looks
+		// at the sockets, lest wake-ups without end keep the loop from them.
+		e.skipped = !look
 		return 0, 0
 	}
-	n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), uintptr(milliseconds(most)), 0, 0)
-	// No more need to ring while the events are handled: a Turn follows anyway.
-	e.state.Store(awake)
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), uintptr(milliseconds(most)), 0, 0)
+	// No more need to ring while the events are handled: a Turn follows anyway. Swap
+	// and not Store, which would not order what a Wake just now published.
+	e.state.Swap(awake)
+	if errno == unix.EINTR {
+		return 0, 0
+	}
+	return int(n), errno
+}
+
+// look fills events with what is there already.
+func (e *epoll) look() (int, unix.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), 0, 0, 0)
 	if errno == unix.EINTR {
 		return 0, 0
 	}
@@ -149,7 +172,7 @@ func (b *bell) ring() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fd >= 0 {
-		unix.RawSyscall(unix.SYS_WRITE, uintptr(b.fd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+		syscall.RawSyscall(unix.SYS_WRITE, uintptr(b.fd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 	}
 }
 

@@ -3,6 +3,7 @@ package poller
 import (
 	"net/netip"
 	"strconv"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -10,10 +11,12 @@ import (
 
 // The calls here cannot block, as the descriptors do not, so they go round the
 // scheduler: entering and leaving it around each call costs more than parsing a
-// message does. RawSyscall also does what unix.Read would not: it keeps the race
-// detector out, which cannot see that the kernel writes to p; the order between
-// the loop and those who retain a Buffer is made by Retain's and Release's atomics
-// and by how the Buffer is handed over.
+// message does. syscall.RawSyscall is what x/sys/unix' assembly jumps to, less the
+// detour by the old calling convention.
+//
+// The race detector does not see that the kernel writes to p. The order between the
+// loop and those who retain a Buffer is made by the atomics in slab and by how the
+// Buffer is handed over.
 
 const sendCall = "sendmsg"
 
@@ -22,7 +25,7 @@ const maxVector = 1024
 
 // receive reads once. recvfrom enters the socket directly, read by way of the VFS.
 func receive(fd int, p []byte) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -61,7 +64,7 @@ func (k *sender) send(fd int, bufs [][]byte) (taken, asked, used int, errno unix
 	}
 	k.header.Iov = &k.vector[0]
 	k.header.SetIovlen(count)
-	n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&k.header)), unix.MSG_NOSIGNAL)
+	n, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&k.header)), unix.MSG_NOSIGNAL)
 	clear(k.vector[:count]) // or the buffers could not be collected
 	if errno != 0 {
 		n = 0
@@ -73,7 +76,7 @@ func (k *sender) sendOne(fd int, b []byte) (taken, asked, used int, errno unix.E
 	if len(b) == 0 {
 		return 0, 0, 1, 0
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		n = 0
 	}
@@ -88,7 +91,7 @@ type peer struct {
 
 func (p *peer) accept(fd int) (int, netip.AddrPort, unix.Errno) {
 	p.size = unix.SizeofSockaddrAny
-	c, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&p.addr)), uintptr(unsafe.Pointer(&p.size)),
+	c, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&p.addr)), uintptr(unsafe.Pointer(&p.size)),
 		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return -1, netip.AddrPort{}, errno
@@ -119,7 +122,7 @@ func networkOrder(port *uint16) uint16 {
 }
 
 func closeSocket(fd int) error {
-	if _, _, errno := unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); errno != 0 {
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); errno != 0 {
 		return errno
 	}
 	return nil

@@ -282,3 +282,56 @@ func TestOpenOfUnknownEngines(t *testing.T) {
 		}
 	}
 }
+
+// A handler that is never done, by wake-ups or by asking for no sleep, keeps its
+// sockets alive.
+func TestEndlessTurnsDoNotStarveSockets(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		got := r.gathers(1)
+		r.start()
+		_, c := r.add()
+		for name, endless := range map[string]func() time.Duration{
+			"wake-ups": func() time.Duration { r.engine.Wake(); return r.turn() },
+			"no sleep": func() time.Duration { r.turn(); return 0 },
+		} {
+			r.do(func() { r.script.turn = endless })
+			for range 10 {
+				c.Write([]byte{1})
+				if len(wait(t, got)) != 1 {
+					t.Errorf("%s: nothing was read", name)
+				}
+			}
+		}
+	})
+}
+
+// Sockets as busy as can be keep Turn, and so timers and wake-ups, alive.
+func TestBusySocketsDoNotStarveTurns(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		r.script.data = func(tok Token, b *Buffer) { r.engine.Write(tok, [][]byte{b.Bytes()}) }
+		ends := r.ends()
+		r.start()
+		var wg sync.WaitGroup
+		for range 3 {
+			_, c := r.add()
+			wg.Go(func() {
+				for p := make([]byte, 10); ; {
+					if _, err := c.Write(p); err != nil {
+						return
+					}
+					if _, err := c.Read(p); err != nil {
+						return
+					}
+				}
+			})
+			defer wg.Wait()
+			defer c.Close()
+		}
+		for range 1000 {
+			r.do(func() {})
+		}
+		if len(ends) > 0 {
+			t.Errorf("closed: %v", <-ends)
+		}
+	})
+}
