@@ -33,7 +33,8 @@ type Config struct {
 	MailboxBytes int
 
 	// Panicked is called, on the worker, after a task's Run or Resume panicked
-	// with v. A task that ended its goroutine (runtime.Goexit) comes here with
+	// with v; the mailbox goes on when it returns. Of a t that Run gave away
+	// before it panicked, only the type is to be trusted. A task that ended its goroutine (runtime.Goexit) comes here with
 	// ErrGoexit. nil means that panics are logged with slog.Error.
 	Panicked func(t Task, v any, stack []byte)
 }
