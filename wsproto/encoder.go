@@ -30,14 +30,14 @@ func AppendHeader(dst []byte, h ws.Header) []byte {
 	if h.Masked {
 		masked = bitMask
 	}
-	dst = appendLength(dst, b0, masked, int(h.Length))
+	dst = appendLength(dst, b0, masked, h.Length)
 	if h.Masked {
 		dst = append(dst, h.Mask[:]...)
 	}
 	return dst
 }
 
-func appendLength(dst []byte, b0, masked byte, n int) []byte {
+func appendLength(dst []byte, b0, masked byte, n int64) []byte {
 	switch {
 	case n < shortest16:
 		return append(dst, b0, masked|byte(n))
@@ -52,7 +52,7 @@ func appendLength(dst []byte, b0, masked byte, n int) []byte {
 // frame's payload must not exceed 125 bytes.
 func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	dst = slices.Grow(dst, HeaderSize(len(payload))+len(payload))
-	dst = appendLength(dst, byte(op)|bitFin, 0, len(payload))
+	dst = appendLength(dst, byte(op)|bitFin, 0, int64(len(payload)))
 	return append(dst, payload...)
 }
 
@@ -61,7 +61,7 @@ func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 // payload is left as it is. A control frame's must not exceed 125 bytes.
 func AppendMaskedFrame(dst []byte, op ws.OpCode, payload []byte, mask [4]byte) []byte {
 	dst = slices.Grow(dst, HeaderSize(len(payload))+4+len(payload))
-	dst = appendLength(dst, byte(op)|bitFin, bitMask, len(payload))
+	dst = appendLength(dst, byte(op)|bitFin, bitMask, int64(len(payload)))
 	dst = append(dst, mask[:]...)
 	start := len(dst)
 	dst = append(dst, payload...)

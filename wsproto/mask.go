@@ -8,8 +8,9 @@ import (
 )
 
 // vectorFrom is the length in bytes from which gobwas' vector kernels beat
-// eight bytes at a time, its calls and head and tail work included. Measured;
-// BenchmarkMask has the figures on both sides of it.
+// eight bytes at a time, its calls included: 200 bytes take 8.9 ns in words
+// and 9.4 ns with the kernel, 256 take 10.8 and 8.9, 4 KiB 150 and 35 (AMD
+// EPYC, AVX2). crypto/subtle.XORBytes with a repeated key takes 87 ns there.
 const vectorFrom = 256
 
 // Mask XORs b in place with key, of which b's first byte meets key[pos%4]

