@@ -220,4 +220,3 @@ func TestRulesOfRFC6455(t *testing.T) {
 		})
 	}
 }
-
