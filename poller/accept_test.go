@@ -234,6 +234,35 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// A listener that package net made serves through an engine, and outlives the original.
+func TestDuplicate(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		fds, err := Duplicate(l.(*net.TCPListener), 2)
+		must(t, err)
+		must(t, l.Close())
+		accepted := make(chan struct{}, 2)
+		r.script.accepted = func(_, _ Token, _ netip.AddrPort, err error) {
+			must(t, err)
+			accepted <- struct{}{}
+		}
+		for _, fd := range fds {
+			_, err := r.engine.Listen(fd)
+			must(t, err)
+		}
+		r.start()
+		addr := l.Addr().(*net.TCPAddr).AddrPort()
+		for range 2 {
+			r.dial(addr)
+			wait(t, accepted)
+		}
+		if fds, err := Duplicate(l.(*net.TCPListener), 1); err == nil || fds != nil {
+			t.Errorf("a closed listener is duplicated: %v", fds)
+		}
+	})
+}
+
 func addrPortOf(sa unix.Sockaddr) uint16 {
 	switch a := sa.(type) {
 	case *unix.SockaddrInet4:

@@ -2,10 +2,16 @@
 
 package poller
 
-import "syscall"
+import (
+	"os"
+	"syscall"
 
-// Duplicate returns n descriptors of a socket that package net opened, each for an engine of its own to take over. They are
-// close-on-exec and share the socket: closing the original leaves them open. When an error is returned, none is.
+	"golang.org/x/sys/unix"
+)
+
+// Duplicate returns n descriptors of a socket that package net opened, each for an
+// engine of its own to take over. They are close-on-exec and share the socket: closing
+// the original leaves them open. When an error is returned, none is.
 func Duplicate(c syscall.Conn, n int) (fds []int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -30,4 +36,9 @@ func Duplicate(c syscall.Conn, n int) (fds []int, err error) {
 		return nil, err
 	}
 	return fds, nil
+}
+
+func duplicate(fd uintptr) (int, error) {
+	d, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	return d, os.NewSyscallError("fcntl", err)
 }

@@ -119,3 +119,13 @@ func TestNoAllocations(t *testing.T) {
 		}
 	})
 }
+
+func TestWaitsAreRoundedUp(t *testing.T) {
+	for d, want := range map[time.Duration]int{
+		-1: -1, 0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, 1<<63 - 1: 1<<31 - 1, 1000 * time.Hour: 1<<31 - 1,
+	} {
+		if got := milliseconds(d); got != want {
+			t.Errorf("%d ns: %d ms, want %d", d, got, want)
+		}
+	}
+}

@@ -62,21 +62,12 @@ func listenOne(address string) (fd int, addr netip.AddrPort, err error) {
 		return -1, addr, fmt.Errorf("poller: %w", err)
 	}
 	defer l.Close()
-	raw, err := l.(*net.TCPListener).SyscallConn()
+	fds, err := Duplicate(l.(*net.TCPListener), 1)
 	if err != nil {
 		return -1, addr, err
 	}
-	var dupErr error
-	if err := raw.Control(func(s uintptr) { fd, dupErr = duplicate(s) }); err != nil {
-		return -1, addr, err
-	}
 	addr = l.Addr().(*net.TCPAddr).AddrPort()
-	return fd, netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), dupErr
-}
-
-func duplicate(fd uintptr) (int, error) {
-	d, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
-	return d, os.NewSyscallError("fcntl", err)
+	return fds[0], netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), nil
 }
 
 func setListenOptions(_, _ string, c syscall.RawConn) error {

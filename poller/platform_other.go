@@ -2,7 +2,10 @@
 
 package poller
 
-import "net/netip"
+import (
+	"net/netip"
+	"syscall"
+)
 
 var implementations []implementation
 
@@ -13,3 +16,6 @@ func Listen(address string, n int) (fds []int, addr netip.AddrPort, err error) {
 
 // RaiseFileLimit returns ErrUnsupported on this platform.
 func RaiseFileLimit() (soft uint64, err error) { return 0, ErrUnsupported }
+
+// Duplicate returns ErrUnsupported on this platform.
+func Duplicate(c syscall.Conn, n int) (fds []int, err error) { return nil, ErrUnsupported }

@@ -312,6 +312,7 @@ func TestBusySocketsDoNotStarveTurns(t *testing.T) {
 		ends := r.ends()
 		r.start()
 		var wg sync.WaitGroup
+		defer wg.Wait()
 		for range 3 {
 			_, c := r.add()
 			wg.Go(func() {
@@ -324,7 +325,6 @@ func TestBusySocketsDoNotStarveTurns(t *testing.T) {
 					}
 				}
 			})
-			defer wg.Wait()
 			defer c.Close()
 		}
 		for range 1000 {
