@@ -8,8 +8,8 @@ import (
 )
 
 // vectorFrom is the length in bytes from which gobwas' vector kernels beat
-// eight bytes at a time, its calls included: 200 bytes take 8.9 ns in words
-// and 9.4 ns with the kernel, 256 take 10.8 and 8.9, 4 KiB 150 and 35 (AMD
+// eight bytes at a time, its calls included: 200 bytes take 8.8 ns in words
+// and 9.4 ns with the kernel, 256 take 10.6 and 8.9, 4 KiB 145 and 35 (AMD
 // EPYC, AVX2). crypto/subtle.XORBytes with a repeated key takes 87 ns there.
 const vectorFrom = 256
 

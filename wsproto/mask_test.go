@@ -58,7 +58,7 @@ func TestMaskShortSeesHighBits(t *testing.T) {
 var maskSizes = []int{16, 20, 64, 96, 125, 127, 128, 200, 256, 512, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20}
 
 // BenchmarkMask compares with gobwas' Cipher and with the best that portable
-// Go does (words, which is what coder/websocket 1.8.15 runs too: its assembly
+// Go does (words, which but for the ends coder/websocket 1.8.15 runs: its assembly
 // is switched off).
 func BenchmarkMask(b *testing.B) {
 	key := [4]byte{0x37, 0xfa, 0x21, 0x3d}
