@@ -56,7 +56,7 @@ type Config struct {
 
 	MaxConns     int // connections at most, more get 503; 0: 4 Mi
 	MaxHTTP      int // connections handed to HTTP at once at most, more get 503; 0: 1,024
-	MaxHead      int // bytes of a request's head at most, more get 431; 0: 8 KiB
+	MaxHead      int // bytes of a request's head at most, more get 431; 0: 8 KiB; 65,535 is the most
 	MaxMessage   int // bytes of a received message at most, more end with 1009; 0: 1 MiB
 	MaxFragments int // frames of a received message at most, more end with 1008; 0: 1,024
 	MaxTopics    int // subscriptions of a connection at most; 0: 1,024
@@ -129,11 +129,17 @@ func (c Config) withDefaults() (Config, error) {
 			*f.value = f.def
 		}
 	}
+	if c.MessageTimeout > maxMessageTimeout {
+		return c, fmt.Errorf("server: Config.MessageTimeout is %v: %v is the most", c.MessageTimeout, maxMessageTimeout)
+	}
 	if c.Slow > SlowConflate {
 		return c, fmt.Errorf("server: Config.Slow is %d: no such policy", c.Slow)
 	}
-	if c.MaxMessage > math.MaxInt32 || c.MaxHead > math.MaxInt32 || c.MailboxBytes > math.MaxInt32 {
-		return c, fmt.Errorf("server: Config.MaxMessage, MaxHead and MailboxBytes must be under 2 GiB")
+	if c.MaxMessage > math.MaxInt32 || c.MailboxBytes > math.MaxInt32 {
+		return c, fmt.Errorf("server: Config.MaxMessage and MailboxBytes must be under 2 GiB")
+	}
+	if c.MaxHead > wsproto.MaxHead {
+		return c, fmt.Errorf("server: Config.MaxHead is %d: %d is the most", c.MaxHead, wsproto.MaxHead)
 	}
 	if c.Engine == "" {
 		c.Engine = "auto"
@@ -156,8 +162,12 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// maxTimeout keeps every deadline well within the wheel's 32-bit ticks.
-const maxTimeout = 365 * 24 * time.Hour
+const (
+	// maxTimeout keeps every deadline well within the wheel's 32-bit ticks.
+	maxTimeout = 365 * 24 * time.Hour
+	// maxMessageTimeout keeps a message's age within the 16 bits that a connection has for it.
+	maxMessageTimeout = 50 * time.Minute
+)
 
 // SameOrigin is the Authorize of a Config that has none: it accepts a handshake without an Origin (not from a browser) or with
 // one that names the host the request was sent to (RFC 6455 10.2), and refuses others with 403. It chooses no subprotocol.

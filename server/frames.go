@@ -40,8 +40,7 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 			c.flags &^= flagPartial
 		}
 		switch m.Op {
-		case 0:
-			l.incomplete(c)
+		case 0: // b is used up
 			continue
 		case ws.OpText, ws.OpBinary:
 			l.count.MessagesIn++
@@ -80,11 +79,14 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 	if batch != nil {
 		l.submit(batch, src)
 	}
+	if c.phase == phaseOpen && c.in.Partial() {
+		l.incomplete(c)
+	}
 }
 
 // incomplete starts the deadline of a message of which a part has arrived.
 func (l *loop) incomplete(c *Conn) {
-	if timeout := l.srv.config.MessageTimeout; timeout > 0 && c.in.Partial() && c.flags&flagPartial == 0 {
+	if timeout := l.srv.config.MessageTimeout; timeout > 0 && c.flags&flagPartial == 0 {
 		c.flags |= flagPartial
 		c.partial = uint16(l.now())
 		l.wheel.sooner(c.token.Slot(), l.now()+ticks(timeout))

@@ -116,7 +116,7 @@ func (l *loop) run() error {
 	return err
 }
 
-// now is the current tick. It is read once a turn: a clock read costs as much as decoding a frame.
+// now is the current tick. It is read once a turn, by the turn's first event: a clock read costs as much as decoding a frame.
 func (l *loop) now() uint32 {
 	if !l.fresh {
 		l.fresh = true
@@ -163,6 +163,7 @@ func (l *loop) Data(t poller.Token, b *poller.Buffer) {
 // Writable goes on writing where the kernel had stopped.
 func (l *loop) Writable(t poller.Token, gone int) {
 	c := l.conns.get(t.Slot())
+	l.now()
 	c.mu.Lock()
 	if c.out != nil {
 		c.out.blocked = false
@@ -176,6 +177,7 @@ func (l *loop) Writable(t poller.Token, gone int) {
 // the connection at once.
 func (l *loop) Closed(t poller.Token, err error) {
 	c := l.conns.get(t.Slot())
+	l.now()
 	c.flags |= flagEnding
 	switch {
 	case c.phase == phaseHandshake || c.phase == phaseDeciding:

@@ -32,8 +32,9 @@ type rig struct {
 	log  *logLines
 }
 
-// start serves c on a free port until the test ends, and fails the test if something is left then.
-func start(t *testing.T, c Config) *rig {
+// start serves c on a free port until the test ends, and fails the test if something is left then. prepare is called before the
+// first connection: to make the topics that handlers use.
+func start(t *testing.T, c Config, prepare ...func(*Server)) *rig {
 	t.Helper()
 	r := &rig{t: t, log: &logLines{}}
 	if c.Logger == nil {
@@ -45,6 +46,9 @@ func start(t *testing.T, c Config) *rig {
 	var err error
 	if r.Server, err = New(c); err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(r.Server)
 	}
 	addr, err := r.Listen("127.0.0.1:0")
 	if err != nil {

@@ -58,10 +58,10 @@ func (l *loop) check(c *Conn) {
 			l.end(c, Close{Reason: ReasonPingTimeout})
 			return
 		case c.flags&flagPinged != 0:
-			next = min(next, after+grace-idle)
+			next = min(next, after+grace-idle, after)
 		case idle >= after-after/8 && c.flags&flagPaused == 0: // while we don't read, silence says nothing
 			l.ping(c)
-			next = min(next, after+grace-min(idle, after))
+			next = min(next, after+grace-min(idle, after), after) // a pong that comes soon makes the next ping due in after
 		default:
 			next = min(next, after-min(idle, after-1)-l.random(after/8))
 		}
