@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -153,7 +154,11 @@ func milliseconds(d time.Duration) int {
 	if d < 0 {
 		return -1
 	}
-	return int(min((d+time.Millisecond-1)/time.Millisecond, 1<<31-1))
+	ms := d / time.Millisecond
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return int(min(ms, math.MaxInt32))
 }
 
 func (e *epoll) Wake() {

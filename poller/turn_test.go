@@ -5,6 +5,7 @@ package poller
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -130,6 +131,35 @@ func TestTurnIsCalledAtOnce(t *testing.T) {
 		r.script.turn = func() time.Duration { called <- struct{}{}; return -1 }
 		r.start()
 		wait(t, called)
+	})
+}
+
+// The end of a turn is what flushes: it follows the events without being asked for.
+func TestTurnFollowsEvents(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		flushed := make(chan string, 10)
+		var events []string
+		r.script.turn = func() time.Duration {
+			for _, e := range events {
+				flushed <- e
+			}
+			events = nil
+			return r.turn()
+		}
+		r.script.data = func(tok Token, _ *Buffer) { events = append(events, "data") }
+		r.script.closed = func(tok Token, _ error) { events = append(events, "closed") }
+		r.script.accepted = func(_, tok Token, _ netip.AddrPort, _ error) { events = append(events, "accepted") }
+		r.start()
+		_, addr := r.listen()
+		c := r.dial(addr)
+		got := []string{wait(t, flushed)}
+		c.Write([]byte{1})
+		got = append(got, wait(t, flushed))
+		c.Close()
+		got = append(got, wait(t, flushed))
+		if !slices.Equal(got, []string{"accepted", "data", "closed"}) {
+			t.Errorf("flushed %q", got)
+		}
 	})
 }
 
