@@ -58,6 +58,11 @@ func CheckPrefix(b []byte) error {
 			return errBareLF
 		}
 		line = line[:end-1]
+		// The line that an SSH client starts with has a method and a target, too,
+		// and nothing follows it before the server has spoken.
+		if n := len(line) - len(" HTTP/1.1"); n < 0 || string(line[n:n+6]) != " HTTP/" {
+			return errNotHTTP
+		}
 	}
 	if !all(bytes.TrimSuffix(line[:min(len(line), 64)], []byte("\r")), isValue) {
 		return errNotHTTP

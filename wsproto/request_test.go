@@ -292,6 +292,8 @@ func TestPrefixesAreRefusedEarly(t *testing.T) {
 		{"PROXY protocol, text", "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", 6, "PROXY protocol on a plain port"},
 		{"PROXY protocol, binary", "\r\n\r\n\x00\r\nQUIT\n", 5, "PROXY protocol on a plain port"},
 		{"SSH", "SSH-2.0-OpenSSH_9.9\r\n", 20, "not HTTP"},
+		{"SSH with a comment", "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", 32, "not HTTP"},
+		{"a line without a version", "GET /\r\n", 7, "not HTTP"},
 		{"empty lines", "\r\n\r\nGET", 5, "not HTTP"},
 		{"garbage", "\x00\x01\x02", 1, "not HTTP"},
 		{"a long word", strings.Repeat("A", 40), 33, "not HTTP"},
