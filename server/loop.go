@@ -184,9 +184,9 @@ func (l *loop) Closed(t poller.Token, err error) {
 		l.end(c, Close{Reason: ReasonHandshakeGone, Err: err})
 	case err != io.EOF:
 		l.end(c, Close{Reason: ReasonReset, Err: err})
-	case c.phase == phaseDiscard:
+	case c.State() == Connecting: // it was refused
 		l.finish(c)
-	default:
+	default: // also behind a Close frame, which may wait in the mailbox
 		l.ended(c)
 	}
 }
@@ -278,19 +278,19 @@ func (l *loop) flush(c *Conn) {
 	finish := life != nil && life.finish
 	c.mu.Unlock()
 
-	switch {
-	case err != nil:
+	if err != nil {
 		l.end(c, Close{Reason: ReasonReset, Err: err})
 		return
-	case life != nil:
-		l.closing(c, life, empty, finish)
-		return
-	case empty && c.subs != nil:
-		l.catchUp(c)
 	}
-	if resume && c.flags&flagPaused != 0 {
+	if resume && c.flags&flagPaused != 0 { // a closing one too: the peer's Close frame is to be read
 		c.flags &^= flagPaused
 		l.engine.Resume(c.token)
+	}
+	switch {
+	case life != nil:
+		l.closing(c, life, empty, finish)
+	case empty && c.subs != nil:
+		l.catchUp(c)
 	}
 }
 
