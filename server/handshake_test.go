@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -275,7 +276,9 @@ func TestServeTakesAListenerOver(t *testing.T) {
 		p.send(ws.OpText, "x")
 		p.want(ws.OpText, "x")
 	}
-	r.Shutdown(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.Shutdown(ctx)
 	if err := receive(t, "Serve", served); !errors.Is(err, ErrServerClosed) {
 		t.Errorf("Serve returned %v", err)
 	}

@@ -276,6 +276,7 @@ func (l *loop) flush(c *Conn) {
 	empty := c.out == nil
 	life := c.life
 	finish := life != nil && life.finish
+	behind := empty && c.subs != nil && len(c.subs.stale) > 0
 	c.mu.Unlock()
 
 	if err != nil {
@@ -289,7 +290,7 @@ func (l *loop) flush(c *Conn) {
 	switch {
 	case life != nil:
 		l.closing(c, life, empty, finish)
-	case empty && c.subs != nil:
+	case behind:
 		l.catchUp(c)
 	}
 }

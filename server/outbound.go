@@ -244,6 +244,9 @@ func (c *Conn) advanceLocked(n int) {
 			o.sent += n
 			return
 		}
+		if e.kind >= entrySubscribe { // it came while the bytes before it were written, and is still to be done
+			return
+		}
 		n -= left
 		o.sent = 0
 		switch e.kind {

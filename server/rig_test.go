@@ -103,6 +103,12 @@ func (r *rig) await(what string, ok func(Stats) bool) {
 // await looks again and again whether ok holds: for what sends no event of its own.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
+	for range 1000 {
+		if ok() {
+			return
+		}
+		runtime.Gosched()
+	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	end := time.After(patience)

@@ -366,10 +366,6 @@ func (l *loop) dirtyLocked(c *Conn) {
 func (l *loop) catchUp(c *Conn) {
 	c.mu.Lock()
 	subs := c.subs
-	if subs == nil || len(subs.stale) == 0 {
-		c.mu.Unlock()
-		return
-	}
 	for _, s := range subs.stale {
 		s.stale = false
 		if s.index < 0 {

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+func TestShutdownSaysGoodbyeAndWaits(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		ch := closes(&c)
+		opened := make(chan *Conn, 10)
+		c.Handler.OnOpen = func(c *Conn) { opened <- c }
+		r := start(t, c)
+		var peers []*peer
+		for range 10 {
+			peers = append(peers, r.dial())
+			receive(t, "OnOpen", opened).Send(ws.OpText, []byte("before"))
+		}
+		connecting := r.tcp()
+		connecting.write([]byte("GET"))
+		r.await("11 connections", func(s Stats) bool { return s.Accepted == 11 })
+		type result struct {
+			Report
+			err error
+		}
+		done := make(chan result, 1)
+		go func() {
+			report, err := r.Shutdown(t.Context())
+			done <- result{report, err}
+		}()
+		for _, p := range peers {
+			p.want(ws.OpText, "before")
+			p.wantClose(1001)
+			p.write(frame(ws.OpClose, true, ws.NewCloseFrameBody(1001, "")))
+			p.wantEnd()
+			wantClosed(t, ch, ReasonShutdown, 1001, reasonTable[ReasonShutdown].text, true)
+		}
+		if line, _ := connecting.br.ReadString('\n'); line != "HTTP/1.1 503 Service Unavailable\r\n" {
+			t.Errorf("a handshake under way was told %q", line)
+		}
+		connecting.Close()
+		if got := receive(t, "Shutdown", done); got.err != nil || got.Closed != 10 || got.Forced != 0 {
+			t.Errorf("Shutdown returned %+v", got)
+		}
+		if report, err := r.Shutdown(t.Context()); report != (Report{}) || err != nil {
+			t.Errorf("the second Shutdown returned %+v, %v", report, err)
+		}
+	})
+}
+
+func TestShutdownForcesAtTheContextsEnd(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		c.CloseTimeout = time.Hour
+		ch := closes(&c)
+		r := start(t, c)
+		p := r.dial()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			p.wantClose(1001) // and does not answer
+			cancel()
+		}()
+		report, err := r.Shutdown(ctx)
+		if !errors.Is(err, context.Canceled) || report.Forced != 1 || report.Closed != 0 {
+			t.Errorf("Shutdown returned %+v, %v", report, err)
+		}
+		wantClosed(t, ch, ReasonShutdown, 1001, reasonTable[ReasonShutdown].text, false)
+	})
+}
+
+func TestShutdownSpreadsItsGoodbyes(t *testing.T) {
+	c := Config{Loops: 1, DrainWindow: 20 * tick}
+	r := start(t, c)
+	const n = 100
+	var peers []*peer
+	for range n {
+		peers = append(peers, r.dial())
+	}
+	go r.Shutdown(t.Context())
+	at := make(chan time.Time, n)
+	for _, p := range peers {
+		go func() {
+			p.wantClose(1001)
+			at <- time.Now()
+			p.Close()
+		}()
+	}
+	windows := map[int64]int{}
+	for range n {
+		windows[receive(t, "a goodbye", at).UnixNano()/int64(tick)]++
+	}
+	if len(windows) < 10 {
+		t.Errorf("100 goodbyes over 20 ticks came in %d of them: %v", len(windows), windows)
+	}
+	<-r.done
+}
+
+func TestShutdownWaitsForHandlers(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	c := Config{}
+	c.Handler.OnClose = func(*Conn, Close) { close(entered); <-release }
+	r := start(t, c)
+	p := r.dial()
+	done := make(chan error, 1)
+	go func() { _, err := r.Shutdown(t.Context()); done <- err }()
+	p.wantClose(1001)
+	p.Close()
+	receive(t, "OnClose", entered)
+	select {
+	case <-done:
+		t.Error("Shutdown returned while a handler was running")
+	default:
+	}
+	close(release)
+	if err := receive(t, "Shutdown", done); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAServerThatNeverListenedStopsAtOnce(t *testing.T) {
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := s.Shutdown(t.Context()); report != (Report{}) || err != nil {
+		t.Errorf("Shutdown returned %+v, %v", report, err)
+	}
+	if err := s.ListenAndServe("127.0.0.1:0"); !errors.Is(err, ErrServerClosed) {
+		t.Errorf("ListenAndServe returned %v", err)
+	}
+}
