@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/server"
 )
 
@@ -26,8 +25,10 @@ func (e *echoCommand) Run(ctx context.Context) error {
 	h := server.Handler{OnMessage: func(c *server.Conn, m server.Message) { c.Send(m.Op, m.Payload) }}
 	if e.Broadcast {
 		h = server.Handler{
-			OnOpen:    func(c *server.Conn) { c.Subscribe(everyone) },
-			OnMessage: func(_ *server.Conn, m server.Message) { everyone.Publish(server.Publication{Op: m.Op, Payload: m.Payload}) },
+			OnOpen: func(c *server.Conn) { c.Subscribe(everyone) },
+			OnMessage: func(_ *server.Conn, m server.Message) {
+				everyone.Publish(server.Publication{Op: m.Op, Payload: m.Payload})
+			},
 		}
 	}
 	srv, err := server.New(server.Config{Handler: h, Inline: e.Inline, Loops: e.Loops, Engine: e.Engine})
@@ -35,14 +36,12 @@ func (e *echoCommand) Run(ctx context.Context) error {
 		return err
 	}
 	everyone = srv.NewTopic("everyone", server.TopicConfig{})
-	return serve(ctx, srv, e.Addr, "echoing at ws://%s/\n")
+	return serve(ctx, srv, e.Addr, "echoing at ws://%s/; Ctrl-C ends\n")
 }
 
 // serve runs srv at an address until ctx ends, and then shuts it down in order.
 func serve(ctx context.Context, srv *server.Server, addr, greeting string) error {
-	if _, err := poller.RaiseFileLimit(); err != nil {
-		fmt.Fprintln(os.Stderr, "roost: the limit of open files stays as it is:", err)
-	}
+	raiseFileLimit()
 	at, err := srv.Listen(addr)
 	if err != nil {
 		return err

@@ -27,7 +27,11 @@ func main() {
 	k := kong.Parse(&c,
 		kong.Name("roost"),
 		kong.Description("A WebSocket server that holds idle connections for almost nothing."),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "sim", Title: "With --source sim:"},
+			{Key: "replay", Title: "With --source replay:"},
+		}),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err := k.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "roost:", err)
