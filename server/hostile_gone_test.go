@@ -1,0 +1,152 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+func TestPeersThatResetMidFrameLeaveNothing(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		const each = 50
+		c.Loops = 1
+		c.Handler.OnMessage = echo
+		r := start(t, c)
+		ledger := r.ledger()
+		other := r.bystander()
+		big := frame(ws.OpBinary, true, make([]byte, 200_000))
+		cuts := [][]byte{
+			big[:1],       // in the header
+			big[:100_000], // in the payload
+			append(frame(ws.OpText, false, []byte("first fragment")), frame(ws.OpContinuation, true, make([]byte, 500))[:300]...),
+			append(frame(ws.OpText, false, []byte("around a ping")), frame(ws.OpPing, true, make([]byte, 100))[:50]...),
+		}
+		var peers []*peer
+		sent := r.Stats().BytesIn
+		for _, cut := range cuts {
+			for range each {
+				p := r.dial()
+				p.write(cut)
+				peers = append(peers, p)
+				sent += uint64(len(cut))
+			}
+		}
+		r.await("the parts", func(s Stats) bool { return s.BytesIn >= sent })
+		await(t, "the parts in memory", func() bool { return ledger.buffers.Load() >= 3*each })
+		for _, p := range peers {
+			p.reset()
+		}
+		r.await("the resets", func(s Stats) bool { return s.Reasons[ReasonReset] == uint64(len(peers)) && s.Open == 1 })
+		other.finish()
+		ledger.wantNothing(t)
+	})
+}
+
+// TestTenThousandThatConnectAndVanish has peers leave at every point at which one can leave. They come in rounds smaller than the
+// kernel's backlog, so that each is accepted and has to be counted.
+func TestTenThousandThatConnectAndVanish(t *testing.T) {
+	const rounds, round, parallel = 10, 1000, 16
+	request := []byte(upgrade)
+	vanish := func(addr string, i int) error {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return err
+		}
+		if i%64 > 0 { // a FIN would leave the port in TIME_WAIT for a minute: 157 of them do
+			conn.(*net.TCPConn).SetLinger(0)
+		}
+		switch i % 4 {
+		case 1:
+			conn.Write(request[:50])
+		case 2:
+			conn.Write(request)
+		case 3:
+			conn.Write(append(request[:len(request):len(request)], frame(ws.OpText, true, []byte("and gone"))...))
+		}
+		return conn.Close()
+	}
+	modes(t, func(t *testing.T, c Config) {
+		c.Handler.OnMessage = echo
+		c.Handler.OnOpen = func(*Conn) {}
+		c.Handler.OnClose = func(*Conn, Close) {}
+		r := start(t, c)
+		other := r.bystander()
+		for n := range rounds {
+			failed := make(chan error, parallel)
+			for k := range parallel {
+				go func() {
+					var err error
+					for i := n*round + k; i < (n+1)*round; i += parallel {
+						err = errors.Join(err, vanish(r.addr, i))
+					}
+					failed <- err
+				}()
+			}
+			for range parallel {
+				if err := receive(t, "the clients", failed); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.await("all to be accepted", func(s Stats) bool { return s.Accepted == uint64((n+1)*round+1) })
+		}
+		r.await("all to be gone, each for a reason", func(s Stats) bool {
+			var ended uint64
+			for _, count := range s.Reasons {
+				ended += count
+			}
+			return s.Open == 1 && ended == rounds*round
+		})
+		other.finish()
+		st := r.Stats()
+		if gone := st.Reasons[ReasonHandshakeGone]; gone < rounds*round/2 {
+			t.Errorf("%d peers left before the end of their handshake, want half of %d at least", gone, rounds*round)
+		}
+		if st.Reasons[ReasonHandshakeGone]+st.Opened-1 != rounds*round {
+			t.Errorf("%d left in the handshake and %d were opened, of %d", st.Reasons[ReasonHandshakeGone], st.Opened-1, rounds*round)
+		}
+		if n := r.conns.Load(); n != 1 {
+			t.Errorf("the server counts %d connections, want 1", n)
+		}
+	})
+}
+
+func TestPeersThatCloseAndDoNotReadTheReply(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		const each = 20
+		c.Handler.OnMessage = echo
+		ch := closes(&c)
+		r := start(t, c)
+		other := r.bystander()
+		goodbye := append(frame(ws.OpText, true, []byte("last words")), frame(ws.OpClose, true, ws.NewCloseFrameBody(1000, "bye"))...)
+		for _, leave := range []func(*peer){
+			func(p *peer) { p.Close() },                          // FIN, then a reset at the reply
+			func(p *peer) { p.Conn.(*net.TCPConn).CloseWrite() }, // FIN, and the reply stays unread
+			func(p *peer) {},                                     // not even that
+		} {
+			for range each {
+				p := r.dial()
+				p.write(goodbye)
+				leave(p)
+				wantClosed(t, ch, ReasonPeer, 1000, "bye", true)
+			}
+		}
+		// A reset may overtake the Close frame. One end it is in any case.
+		for range each {
+			p := r.dial()
+			p.write(goodbye)
+			p.reset()
+			if how := receive(t, "OnClose", ch); how.Reason != ReasonPeer && how.Reason != ReasonReset {
+				t.Errorf("OnClose got %+v", how)
+			}
+		}
+		r.await("the counters", func(s Stats) bool {
+			return s.Open == 1 && s.Reasons[ReasonPeer] >= 3*each && s.Reasons[ReasonPeer]+s.Reasons[ReasonReset] == 4*each
+		})
+		other.finish()
+		if len(ch) != 0 {
+			t.Errorf("OnClose was called %d times too often", len(ch))
+		}
+	})
+}
