@@ -64,6 +64,8 @@ type lender struct {
 	lending bool    // Data is running
 	taken   bool    // ... and called Retain
 
+	handedOver bool // bytes were retained since the loop last yielded
+
 	buffers, slabs sync.Pool
 }
 
@@ -126,7 +128,7 @@ func (l *lender) lend(h Handler, t Token, n int) {
 	h.Data(t, b)
 	l.lending = false
 	if l.taken {
-		l.taken = false
+		l.taken, l.handedOver = false, true
 		l.buf = l.newBuffer()
 		// Whole cache lines: the retained part goes to another core, the rest stays.
 		l.used = min(l.used+(n+63)&^63, l.size)

@@ -3,7 +3,6 @@ package poller
 import (
 	"math"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -111,10 +110,6 @@ const busy = 16
 // with a zero timeout goes round the scheduler, and under load that is all there is.
 // After a quiet one it would most likely find nothing and only delay the sleep, by a
 // whole system call.
-//
-// Before a wait that blocks, the goroutines that callbacks made ready get the
-// processor, which the wait would otherwise keep from them until the runtime's monitor
-// takes it away (20 µs to 10 ms).
 func (e *epoll) wait(most time.Duration, last int) (int, unix.Errno) {
 	look := last >= busy || most == 0 || e.skipped
 	e.skipped = false
@@ -123,7 +118,7 @@ func (e *epoll) wait(most time.Duration, last int) (int, unix.Errno) {
 			return n, errno
 		}
 	}
-	runtime.Gosched()
+	e.yield()
 	if most == 0 || !e.state.CompareAndSwap(awake, asleep) {
 		// Woken, as a rule by what has just run: its Turn first. The turn after looks
 		// at the sockets, lest wake-ups without end keep the loop from them.

@@ -141,6 +141,9 @@ func (e *netpoll) turn() {
 		e.Wake()
 	case wait > 0:
 		e.sleep(wait)
+		e.yield()
+	default:
+		e.yield()
 	}
 }
 
