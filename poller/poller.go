@@ -59,9 +59,9 @@ type Handler interface {
 	// may be written to, unless b.Retain was called.
 	Data(t Token, b *Buffer)
 
-	// Writable follows a Write that took less than all: more may be taken now.
-	// gone bytes that earlier Writes had taken without copying are gone now: a
-	// completion engine reports them so; a readiness engine has none and passes 0.
+	// Writable follows a Write of which not all was gone: more may be given now. gone
+	// bytes of the rest of that Write are gone since: with a completion engine what it
+	// has sent, with a readiness engine 0.
 	Writable(t Token, gone int)
 
 	// Closed says that reading has ended, once per token: io.EOF at the peer's FIN
@@ -107,10 +107,13 @@ type Engine interface {
 	Resume(t Token) error
 
 	// Write gives bytes to the socket, all buffers in one system call (per 1024).
-	// n of them are taken. n less than their sum with a nil error means that the
-	// socket is full: Writable will be called; write then or later, not in between.
-	// Bytes beyond n must be offered again. An error (EPIPE, ECONNRESET...) means
-	// that writing has ended: Close the token. No signal is raised.
+	// The first n of them are gone: the caller may change or reuse their memory. n
+	// less than their sum with a nil error means that Writable will be called; until
+	// then the rest must stay untouched, as a completion engine may be reading it,
+	// and nothing may be written. Writable tells how much of the rest is gone, 0
+	// with a readiness engine; what is not must be offered again. An error (EPIPE,
+	// ECONNRESET...) means that writing has ended: Close the token. No signal is
+	// raised.
 	Write(t Token, bufs [][]byte) (n int, err error)
 
 	// CloseWrite sends FIN after all bytes taken so far. Reading goes on.
