@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -134,15 +135,27 @@ func (p *peer) flood(count, size int) chan error {
 	p.Conn.(*net.TCPConn).SetReadBuffer(unreadWindow)
 	wrote := make(chan error, 1)
 	go func() {
-		payload := make([]byte, size)
 		var err error
 		for i := 0; i < count && err == nil; i++ {
+			payload := bytes.Repeat([]byte{byte(i)}, size)
 			copy(payload, fmt.Sprintf("%09d", i))
 			_, err = p.Conn.Write(frame(ws.OpBinary, true, payload))
 		}
 		wrote <- err
 	}()
 	return wrote
+}
+
+// numberOf is which of flood's messages a frame is, -1 if it is not as it was sent.
+func numberOf(f ws.Frame, size int) int {
+	if f.Header.OpCode != ws.OpBinary || len(f.Payload) != size {
+		return -1
+	}
+	i, err := strconv.Atoi(string(f.Payload[:9]))
+	if err != nil || bytes.Count(f.Payload[9:], []byte{byte(i)}) != size-9 {
+		return -1
+	}
+	return i
 }
 
 func TestAPeerThatNeverReadsIsEndedAndItsMemoryIsBounded(t *testing.T) {
@@ -184,6 +197,7 @@ func TestAPeerThatReadsTooLateLearnsWhyItWasEnded(t *testing.T) {
 	const size = 16000
 	modes(t, func(t *testing.T, c Config) {
 		c.MaxOutbound, c.CloseTimeout = 256<<10, time.Hour
+		c.MailboxBytes = 1000 // so that the server gives up while it does not read
 		c.Handler.OnMessage = echo
 		ch := closes(&c)
 		opened := make(chan *Conn, 1)
@@ -201,8 +215,8 @@ func TestAPeerThatReadsTooLateLearnsWhyItWasEnded(t *testing.T) {
 				}
 				break
 			}
-			if want := fmt.Sprintf("%09d", i); len(f.Payload) != size || string(f.Payload[:9]) != want {
-				t.Fatalf("message %d is %.9q of %d bytes", i, f.Payload, len(f.Payload))
+			if got := numberOf(f, size); got != i {
+				t.Fatalf("message %d is %.12q of %d bytes (%d)", i, f.Payload, len(f.Payload), got)
 			}
 		}
 		p.Close()
@@ -248,9 +262,9 @@ func TestAPeerThatNeverReadsCanBeKeptWithItsNewestMessages(t *testing.T) {
 				pong = true
 				continue
 			}
-			var i int
-			if _, err := fmt.Sscanf(string(f.Payload[:9]), "%d", &i); err != nil || i <= last || len(f.Payload) != size {
-				t.Fatalf("after message %d comes opcode %#x %.9q of %d bytes", last, byte(f.Header.OpCode), f.Payload, len(f.Payload))
+			i := numberOf(f, size)
+			if i <= last {
+				t.Fatalf("after message %d comes opcode %#x %.12q of %d bytes (%d)", last, byte(f.Header.OpCode), f.Payload, len(f.Payload), i)
 			}
 			last = i
 		}
