@@ -279,7 +279,7 @@ func makeNonblock(fd int) error {
 // A yielder gives the processor to goroutines that callbacks made ready, before the
 // loop waits. The wait would keep it from them until an idle processor steals them, or
 // the runtime's monitor takes it away (20 µs to 10 ms: 230 µs from Wake to an answer
-// on a single processor, which are 5 µs with a yield).
+// on a single processor, 5 µs with a yield).
 //
 // But Gosched wakes an idle processor to look for work, 6 µs for nothing on each wait
 // of an otherwise idle server. So it is called only where no other processor could
