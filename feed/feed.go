@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/roostws/roost/server"
@@ -19,8 +18,7 @@ type Feed struct {
 	server  *server.Server
 	board   *board
 	metrics *metrics
-	wanted  chan struct{} // closed at the first subscription
-	want    sync.Once
+	wanted  chan []*channel // with Config.WaitForSubscriber: what somebody has subscribed to
 
 	instruments map[string]*instrument // by symbol; only New and then the goroutine that delivers touch it
 }
@@ -32,7 +30,7 @@ func New(c Config) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Feed{config: c, board: newBoard(), wanted: make(chan struct{}), instruments: make(map[string]*instrument)}
+	f := &Feed{config: c, board: newBoard(), wanted: make(chan []*channel, 1), instruments: make(map[string]*instrument)}
 	sc := c.Server
 	sc.Handler = server.Handler{OnMessage: f.message, OnClose: f.closed}
 	sc.Authorize = f.authorize
@@ -71,21 +69,49 @@ func (f *Feed) Run(ctx context.Context) error {
 // run is Run without the end.
 func (f *Feed) run(ctx context.Context) error {
 	if f.config.WaitForSubscriber {
-		select {
-		case <-f.wanted:
-		case <-ctx.Done():
+		if err := f.waitForSubscriber(ctx); err != nil {
 			return nil
 		}
 	}
-	err := f.config.Source.Run(ctx, f.deliver)
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
+	if err := f.config.Source.Run(ctx, f.deliver); err != nil {
+		if errors.Is(err, ctx.Err()) {
+			return nil
+		}
 		return err
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// waitForSubscriber waits until somebody is subscribed. That takes a turn of a loop after the request; what was published
+// before would be in the snapshot only.
+func (f *Feed) waitForSubscriber(ctx context.Context) error {
+	for {
+		var chs []*channel
+		select {
+		case chs = <-f.wanted:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		waiting := func(ch *channel) bool { return ch.topic.Subscribers() == 0 }
+		for range 1000 {
+			if !slices.ContainsFunc(chs, waiting) {
+				return nil
+			}
+			if err := sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+		}
+		// The connection ended before it was subscribed: the next one counts.
+	}
+}
+
+// subscribed tells waitForSubscriber.
+func (f *Feed) subscribed(chs []*channel) {
+	select {
+	case f.wanted <- chs:
+	default: // nobody waits, or an earlier one has not been looked at yet
+	}
 }
 
 // Run serves a feed until ctx ends: it is New, Listen at Config.Addr, and Feed.Run.
@@ -144,9 +170,6 @@ func (f *Feed) add(symbol string) *instrument {
 	}
 	return in
 }
-
-// subscribed notes that there is a subscriber.
-func (f *Feed) subscribed() { f.want.Do(func() { close(f.wanted) }) }
 
 // authorize admits handshakes for the feed's path from origins that may connect.
 func (f *Feed) authorize(r *wsproto.Request) (server.Accept, error) {
