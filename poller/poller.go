@@ -116,6 +116,11 @@ type Engine interface {
 	// raised.
 	Write(t Token, bufs [][]byte) (n int, err error)
 
+	// Holds tells whether the engine keeps what a Write did not report as gone, as a
+	// completion engine does. A readiness engine has forgotten it: the caller may
+	// change or drop it at once.
+	Holds() bool
+
 	// CloseWrite sends FIN after all bytes taken so far. Reading goes on.
 	CloseWrite(t Token) error
 

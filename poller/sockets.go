@@ -122,6 +122,9 @@ func (k *sockets) Write(t Token, bufs [][]byte) (n int, err error) {
 	return n, nil
 }
 
+// Holds is false: the kernel has copied what is gone, and knows nothing of the rest.
+func (k *sockets) Holds() bool { return false }
+
 func (k *sockets) CloseWrite(t Token) error {
 	s := k.table.get(t)
 	if s == nil {

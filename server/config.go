@@ -6,9 +6,11 @@ import (
 	"math"
 	"net/http"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/pool"
 	"github.com/roostws/roost/wsproto"
 )
 
@@ -50,27 +52,28 @@ type Config struct {
 
 	Loops   int    // event loops, each with its own listening socket; 0: GOMAXPROCS
 	Engine  string // "epoll", "netpoll" or "auto"; "": "auto" (see poller.Open)
-	Workers int    // goroutines at most that run handlers; 0: see pool.Config
+	Workers int    // goroutines at most that run handlers; 0: pool.DefaultWorkersPerProc (64) times GOMAXPROCS
 
 	Logger *slog.Logger // nil: slog.Default()
 
-	MaxConns     int // connections at most, more get 503; 0: 4 Mi
+	MaxConns     int // connections at most, refused ones not counted, more get 503; 0: 4 Mi
 	MaxHTTP      int // connections handed to HTTP at once at most, more get 503; 0: 1,024
 	MaxHead      int // bytes of a request's head at most, more get 431; 0: 8 KiB; 65,535 is the most
 	MaxMessage   int // bytes of a received message at most, more end with 1009; 0: 1 MiB
 	MaxFragments int // frames of a received message at most, more end with 1008; 0: 1,024
 	MaxTopics    int // subscriptions of a connection at most; 0: 1,024
+	MaxPending   int // publications at most that wait for a loop which cannot keep up, see Topic.Publish; 0: 65,536
 	MailboxBytes int // received bytes that wait for a connection's handler before its socket is not read any more; 0: 256 KiB
 
 	Slow             SlowPolicy // what happens to a slow reader; zero: SlowClose
-	MaxOutbound      int        // unsent bytes of a connection at most; 0: 1 MiB
+	MaxOutbound      int        // unsent bytes of a connection at most, also for a burst that the loop had no time to write yet; 0: 1 MiB
 	MaxOutboundTotal int        // memory in bytes that unsent messages may take in the process, split evenly over the loops; 0: 256 MiB
 
-	HandshakeTimeout time.Duration // from accept to the complete request; 0: 10 s
+	HandshakeTimeout time.Duration // from accept to the answer, Authorize included; 0: 10 s
 	MessageTimeout   time.Duration // from a message's first byte to its last; 0: 30 s; < 0: none
 	PingAfter        time.Duration // a connection that sent nothing for so long gets a ping; up to an eighth less, to spread them; 0: 30 s; < 0: never
 	PingGrace        time.Duration // a connection that sends nothing for so long after the ping is ended; 0: 10 s
-	CloseTimeout     time.Duration // from our Close frame to the peer's; 0: 5 s
+	CloseTimeout     time.Duration // from the call that closes to the peer's Close frame, what is unsent then included; 0: 5 s
 	DrainWindow      time.Duration // Shutdown spreads its Close frames over so long; 0: 1 s; < 0: all at once
 
 	// SilenceAfter and OnSilence are for the application's own heartbeat: a connection with a subscription that was sent nothing
@@ -82,29 +85,66 @@ type Config struct {
 
 // withDefaults returns c with every zero replaced by its default, or says which field is wrong.
 func (c Config) withDefaults() (Config, error) {
+	if err := c.defaultCounts(); err != nil {
+		return c, err
+	}
+	if err := c.defaultTimes(); err != nil {
+		return c, err
+	}
+	if c.Slow > SlowConflate {
+		return c, fmt.Errorf("server: Config.Slow is %d: no such policy", c.Slow)
+	}
+	if c.Engine == "" {
+		c.Engine = "auto"
+	}
+	if c.Engine != "auto" && !slices.Contains(poller.Engines(), c.Engine) {
+		return c, fmt.Errorf("server: Config.Engine is %q: this platform has %q", c.Engine, poller.Engines())
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.OnSilence == nil {
+		c.SilenceAfter = 0
+	}
+	return c, nil
+}
+
+func (c *Config) defaultCounts() error {
 	for _, f := range []struct {
 		name  string
 		value *int
 		def   int
 	}{
 		{"Loops", &c.Loops, runtime.GOMAXPROCS(0)},
+		{"Workers", &c.Workers, pool.DefaultWorkersPerProc * runtime.GOMAXPROCS(0)},
 		{"MaxConns", &c.MaxConns, 4 << 20},
 		{"MaxHTTP", &c.MaxHTTP, 1024},
 		{"MaxHead", &c.MaxHead, 8 << 10},
 		{"MaxMessage", &c.MaxMessage, 1 << 20},
 		{"MaxFragments", &c.MaxFragments, 1024},
 		{"MaxTopics", &c.MaxTopics, 1024},
+		{"MaxPending", &c.MaxPending, 65536},
 		{"MailboxBytes", &c.MailboxBytes, 256 << 10},
 		{"MaxOutbound", &c.MaxOutbound, 1 << 20},
 		{"MaxOutboundTotal", &c.MaxOutboundTotal, 256 << 20},
 	} {
 		if *f.value < 0 {
-			return c, fmt.Errorf("server: Config.%s is %d: it must not be negative", f.name, *f.value)
+			return fmt.Errorf("server: Config.%s is %d: it must not be negative", f.name, *f.value)
 		}
 		if *f.value == 0 {
 			*f.value = f.def
 		}
 	}
+	if c.MaxMessage > math.MaxInt32 || c.MailboxBytes > math.MaxInt32 {
+		return fmt.Errorf("server: Config.MaxMessage and MailboxBytes must be under 2 GiB")
+	}
+	if c.MaxHead > wsproto.MaxHead {
+		return fmt.Errorf("server: Config.MaxHead is %d: %d is the most", c.MaxHead, wsproto.MaxHead)
+	}
+	return nil
+}
+
+func (c *Config) defaultTimes() error {
 	for _, f := range []struct {
 		name     string
 		value    *time.Duration
@@ -120,46 +160,19 @@ func (c Config) withDefaults() (Config, error) {
 		{"SilenceAfter", &c.SilenceAfter, 0, false},
 	} {
 		if *f.value < 0 && !f.negative {
-			return c, fmt.Errorf("server: Config.%s is %v: it must not be negative", f.name, *f.value)
+			return fmt.Errorf("server: Config.%s is %v: it must not be negative", f.name, *f.value)
 		}
 		if *f.value > maxTimeout {
-			return c, fmt.Errorf("server: Config.%s is %v: %v is the most", f.name, *f.value, maxTimeout)
+			return fmt.Errorf("server: Config.%s is %v: %v is the most", f.name, *f.value, maxTimeout)
 		}
 		if *f.value == 0 {
 			*f.value = f.def
 		}
 	}
 	if c.MessageTimeout > maxMessageTimeout {
-		return c, fmt.Errorf("server: Config.MessageTimeout is %v: %v is the most", c.MessageTimeout, maxMessageTimeout)
+		return fmt.Errorf("server: Config.MessageTimeout is %v: %v is the most", c.MessageTimeout, maxMessageTimeout)
 	}
-	if c.Slow > SlowConflate {
-		return c, fmt.Errorf("server: Config.Slow is %d: no such policy", c.Slow)
-	}
-	if c.MaxMessage > math.MaxInt32 || c.MailboxBytes > math.MaxInt32 {
-		return c, fmt.Errorf("server: Config.MaxMessage and MailboxBytes must be under 2 GiB")
-	}
-	if c.MaxHead > wsproto.MaxHead {
-		return c, fmt.Errorf("server: Config.MaxHead is %d: %d is the most", c.MaxHead, wsproto.MaxHead)
-	}
-	if c.Engine == "" {
-		c.Engine = "auto"
-	}
-	if c.Engine != "auto" {
-		known := false
-		for _, name := range poller.Engines() {
-			known = known || name == c.Engine
-		}
-		if !known {
-			return c, fmt.Errorf("server: Config.Engine is %q: this platform has %q", c.Engine, poller.Engines())
-		}
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	if c.OnSilence == nil {
-		c.SilenceAfter = 0
-	}
-	return c, nil
+	return nil
 }
 
 const (

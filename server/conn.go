@@ -70,6 +70,7 @@ const (
 	flagPinged  flags = 1 << iota // a ping was sent and nothing has come since
 	flagPaused                    // the mailbox is full: not reading
 	flagEnding                    // the end of the stream was seen
+	flagRefused                   // its handshake was refused: it does not count against Config.MaxConns
 	flagPartial                   // a message is incomplete since the tick in partial
 )
 
@@ -110,7 +111,8 @@ func (c *Conn) send(op ws.OpCode, payload []byte, key string) Result {
 	if key != "" && c.loop.srv.config.Slow == SlowConflate && c.out != nil {
 		b := copyFrame(op, payload)
 		if c.replaceLocked(b.Bytes(), b, func(e *entry) bool { return e.key == key && e.kind == entryData }) {
-			c.mu.Unlock()
+			c.trimLocked()
+			c.unlockAndPost()
 			c.loop.conflated.Add(1)
 			return Conflated
 		}
@@ -197,8 +199,8 @@ func (c *Conn) pingLocked(payload []byte) Result {
 	return Queued
 }
 
-// Close starts the closing handshake (RFC 6455 7.1.2): what was sent before is still sent, then a Close frame with code and text
-// (cut to 123 bytes; a code that must not be sent becomes an empty body). Messages that arrive from now on are dropped. The
+// Close starts the closing handshake (RFC 6455 7.1.2): what was sent before is still sent, then a Close frame with code and text,
+// which is cut to 123 bytes (code 0: an empty body; a code that RFC 6455 7.4 does not allow there: 1011). Messages that arrive from now on are dropped. The
 // connection ends when the peer has answered, or after Config.CloseTimeout. Only the first call has an effect.
 func (c *Conn) Close(code ws.StatusCode, text string) {
 	c.mu.Lock()
@@ -211,16 +213,11 @@ func (c *Conn) Close(code ws.StatusCode, text string) {
 // closeLocked queues our Close frame, once.
 func (c *Conn) closeLocked(end Close, mute uint32) {
 	c.state.Store(uint32(Closing) | mute)
-	if end.Code == 0 {
-		end.Code = ws.StatusNoStatusRcvd
-	}
-	c.life = &lifecycle{end: end, closing: true}
 	b := pool.Get(2 + ws.MaxControlFramePayloadSize)
-	code := end.Code
-	if code == ws.StatusNoStatusRcvd {
-		code = 0
-	}
-	c.pushLocked(entry{frame: wsproto.AppendClose(b.Bytes()[:0], code, end.Text), owner: b, kind: entryClose})
+	frame := wsproto.AppendClose(b.Bytes()[:0], end.Code, end.Text)
+	end.Code, end.Text = wsproto.ParseClose(frame[2:]) // what the peer will see
+	c.life = &lifecycle{end: end, closing: true}
+	c.pushLocked(entry{frame: frame, owner: b, kind: entryClose})
 }
 
 // failLocked ends an open connection from our side: the Close frame says why, the handler hears nothing more but OnClose.

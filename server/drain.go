@@ -1,8 +1,6 @@
 package server
 
 import (
-	"math/rand/v2"
-
 	"github.com/roostws/roost/poller"
 )
 
@@ -33,7 +31,7 @@ func (l *loop) startDrain(window uint32, finished func()) {
 	for _, c := range refused {
 		l.refuse(c, errFull)
 	}
-	rand.Shuffle(len(l.drain.queue), func(i, j int) {
+	l.rand.Shuffle(len(l.drain.queue), func(i, j int) {
 		q := l.drain.queue
 		q[i], q[j] = q[j], q[i]
 	})
@@ -75,14 +73,18 @@ func (l *loop) drained() {
 	}
 }
 
-// force ends every connection at once and returns how many there were.
+// force ends every connection at once and returns how many of them were open.
 func (l *loop) force() int {
 	var all []*Conn
 	for c := range l.conns.all {
 		all = append(all, c)
 	}
+	opened := 0
 	for _, c := range all {
+		if c.State() != Connecting {
+			opened++
+		}
 		l.end(c, Close{Reason: ReasonShutdown})
 	}
-	return len(all)
+	return opened
 }

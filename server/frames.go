@@ -2,8 +2,6 @@ package server
 
 import (
 	"errors"
-	"runtime/debug"
-	"time"
 
 	"github.com/gobwas/ws"
 
@@ -21,19 +19,7 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 		m, n, err := l.srv.codec.Next(&c.in, b)
 		b = b[n:]
 		if err != nil {
-			c.phase = phaseDiscard // all that comes until the peer closes
-			end := violation(err)
-			switch {
-			case c.State() != Open: // it was to answer our Close frame
-				c.streamEnded()
-			case inline:
-				c.fail(end)
-			default: // in order: the messages before it are answered
-				if batch == nil {
-					batch = newBatch(c)
-				}
-				batch.end = end
-			}
+			batch = l.violated(c, batch, err)
 			break
 		}
 		if c.flags&flagPartial != 0 && !c.in.Partial() {
@@ -61,16 +47,7 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 		case ws.OpPong:
 			l.count.PongsIn++
 		case ws.OpClose:
-			code, text := wsproto.ParseClose(m.Payload)
-			c.phase = phaseDiscard // nothing may follow a Close frame (RFC 6455 5.5.1)
-			if batch == nil && !inline {
-				batch = newBatch(c)
-			}
-			if inline {
-				c.peerClosed(code, text)
-			} else {
-				batch.end = Close{Reason: ReasonPeer, Code: code, Text: text}
-			}
+			batch = l.peerClose(c, batch, m.Payload)
 		}
 		if m.Buffer != nil {
 			m.Buffer.Release()
@@ -108,6 +85,39 @@ func (l *loop) pong(c *Conn, payload []byte) {
 		c.pushLocked(entry{frame: b.Bytes(), owner: b, kind: entryPong})
 	}
 	c.unlockAndPost()
+}
+
+// peerClose handles the peer's Close frame: in order, behind the messages of batch and those that wait.
+func (l *loop) peerClose(c *Conn, b *batch, payload []byte) *batch {
+	c.phase = phaseDiscard // nothing may follow a Close frame (RFC 6455 5.5.1)
+	code, text := wsproto.ParseClose(payload)
+	if l.srv.config.Inline {
+		c.peerClosed(code, text)
+		return b
+	}
+	if b == nil {
+		b = newBatch(c)
+	}
+	b.end = Close{Reason: ReasonPeer, Code: code, Text: text}
+	return b
+}
+
+// violated handles a peer that broke the protocol: in order too, so that the messages before are answered. What it sends until it
+// closes is discarded.
+func (l *loop) violated(c *Conn, b *batch, err error) *batch {
+	c.phase = phaseDiscard
+	switch {
+	case c.State() != Open: // it was to answer our Close frame
+		c.streamEnded()
+	case l.srv.config.Inline:
+		c.fail(violation(err))
+	default:
+		if b == nil {
+			b = newBatch(c)
+		}
+		b.end = violation(err)
+	}
+	return b
 }
 
 // violation is the end of a connection whose peer broke the protocol.
@@ -180,90 +190,6 @@ func (l *loop) finish(c *Conn) {
 	c.life.finish = true
 	c.mu.Unlock()
 	l.flush(c)
-}
-
-// closing goes on with a connection that is ending, or was refused, after a flush; finish says that nothing is waited for. Of
-// life it may touch only what is the loop's.
-func (l *loop) closing(c *Conn, life *lifecycle, flushed, finish bool) {
-	if flushed && (finish || c.phase == phaseDiscard && c.flags&flagEnding != 0) {
-		l.end(c, Close{})
-		return
-	}
-	if !life.timed {
-		life.timed = true
-		wait := l.srv.config.CloseTimeout
-		if c.State() == Connecting {
-			wait = min(wait, lingerRefused)
-		}
-		l.wheel.set(c.token.Slot(), l.now()+ticks(wait))
-	}
-	if flushed && c.phase == phaseDiscard && !life.shut { // we will read no answer: tell the peer that nothing more comes
-		life.shut = true
-		l.engine.CloseWrite(c.token)
-	}
-}
-
-// lingerRefused is for how long a refused peer may take to end its stream after ours has ended.
-const lingerRefused = time.Second
-
-// opened, closed and message call the handler, or have it called.
-
-func (l *loop) opened(c *Conn) {
-	if l.srv.config.Handler.OnOpen == nil {
-		return
-	}
-	if l.srv.config.Inline {
-		l.srv.open(c)
-		return
-	}
-	b := newBatch(c)
-	b.opened = true
-	l.submit(b, nil)
-}
-
-func (l *loop) closed(c *Conn, how Close) {
-	if l.srv.config.Handler.OnClose == nil {
-		return
-	}
-	if l.srv.config.Inline {
-		l.srv.close(c, how)
-		return
-	}
-	b := newBatch(c)
-	b.closed, b.end = true, how
-	l.submit(b, nil)
-}
-
-func (s *Server) open(c *Conn) {
-	defer s.recovered(c, "OnOpen")
-	s.config.Handler.OnOpen(c)
-}
-
-func (s *Server) message(c *Conn, op ws.OpCode, payload []byte) {
-	if c.state.Load()&muted != 0 || s.config.Handler.OnMessage == nil {
-		return
-	}
-	defer s.recovered(c, "OnMessage")
-	s.config.Handler.OnMessage(c, Message{Op: op, Payload: payload})
-}
-
-func (s *Server) close(c *Conn, how Close) {
-	defer s.recovered(c, "OnClose")
-	s.config.Handler.OnClose(c, how)
-}
-
-// recovered ends the connection whose handler panicked, and no other.
-func (s *Server) recovered(c *Conn, handler string) {
-	if v := recover(); v != nil {
-		s.panicked(handler, v)
-		c.fail(Close{Reason: ReasonPanic})
-	}
-}
-
-// panicked logs a panic with its stack, every one: they are bugs, and bounded by the connections they end.
-func (s *Server) panicked(handler string, v any) {
-	s.panics.Add(1)
-	s.config.Logger.Error("a handler panicked", "handler", handler, "panic", v, "stack", string(debug.Stack()))
 }
 
 // submit hands a batch to the connection's mailbox, and stops reading the connection if that is full. The payloads that lie in

@@ -174,12 +174,10 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 	if l.srv.config.KeepRequest {
 		c.request = r.Clone()
 	}
+	var head *pool.Buffer // rest may lie in it
 	c.mu.Lock()
 	if c.life != nil {
-		if c.life.head != nil {
-			c.life.head.Release()
-		}
-		c.life = nil
+		head, c.life = c.life.head, nil
 	}
 	c.value = a.Value
 	c.state.Store(uint32(Open))
@@ -199,6 +197,9 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 	if len(rest) > 0 && c.phase == phaseOpen {
 		l.frames(c, rest, nil)
 	}
+	if head != nil {
+		head.Release()
+	}
 }
 
 // refuse answers a handshake that is not acceptable with its Refusal.
@@ -217,6 +218,12 @@ func (l *loop) refuseBecause(c *Conn, err error, reason Reason) {
 	var refusal *wsproto.Refusal
 	if !errors.As(err, &refusal) {
 		refusal = errBroken
+	}
+	c.flags |= flagRefused
+	l.srv.conns.Add(-1)
+	if l.refused++; l.refused > maxRefused {
+		l.end(c, Close{Reason: reason})
+		return
 	}
 	frame := wsproto.AppendRefusal(nil, refusal)
 	c.mu.Lock()
@@ -238,8 +245,11 @@ func (l *loop) refuseBecause(c *Conn, err error, reason Reason) {
 	l.dirty = append(l.dirty, c)
 }
 
-// watch arms the timers of a connection that was just opened. The first ping comes after a random part of the interval, so that
-// connections that were opened together do not stay together.
+// maxRefused is how many refused connections a loop lets go in order; more are cut off without an answer.
+const maxRefused = 1024
+
+// watch arms the timers of a connection that was just opened. The first ping comes at a random time in the second half of the
+// interval, so that connections that were opened together do not stay together.
 func (l *loop) watch(c *Conn) {
 	cfg := &l.srv.config
 	if cfg.PingAfter > 0 {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,7 +16,12 @@ type rarely struct {
 }
 
 // warn logs a warning of a kind, with the number of those of that kind that were not logged since the last one.
-func (r *rarely) warn(kind, msg string, args ...any) {
+func (r *rarely) warn(kind, msg string, args ...any) { r.log(slog.LevelWarn, kind, msg, args) }
+
+// error is warn for what is a bug.
+func (r *rarely) error(kind, msg string, args ...any) { r.log(slog.LevelError, kind, msg, args) }
+
+func (r *rarely) log(level slog.Level, kind, msg string, args []any) {
 	now := time.Now()
 	r.mu.Lock()
 	if last, ok := r.last[kind]; ok && now.Sub(last) < time.Second {
@@ -32,5 +38,5 @@ func (r *rarely) warn(kind, msg string, args ...any) {
 	if missed > 0 {
 		args = append(args, "not_logged", missed)
 	}
-	r.logger.Warn(msg, args...)
+	r.logger.Log(context.Background(), level, msg, args...)
 }

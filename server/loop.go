@@ -19,6 +19,7 @@ type loop struct {
 	engine  poller.Engine
 	conns   slots
 	open    int // connections in conns, in whatever phase
+	refused int // of these, refused and on their way out
 	wheel   wheel
 	start   time.Time
 	tick    uint32 // now, valid while fresh
@@ -40,6 +41,7 @@ type loop struct {
 	turn      time.Time // when this turn's first event came, if turns are timed
 	dropped   atomic.Uint64
 	conflated atomic.Uint64
+	overruns  atomic.Uint64
 
 	unsent      atomic.Int64 // memory of all outbound queues, as entry.cost counts it
 	unsentShare int64        // of Config.MaxOutboundTotal
@@ -54,20 +56,24 @@ type loop struct {
 type posts struct {
 	conns []*Conn // to flush
 	pubs  []delivery
+	late  map[*Topic]struct{} // whose newest publication had no room in pubs
 	calls []func()
 }
 
 func (p *posts) empty() bool { return len(p.conns) == 0 && len(p.pubs) == 0 && len(p.calls) == 0 }
 
+// maxIdlePubs is for how many publications an inbox keeps room.
+const maxIdlePubs = 4096
+
 func (p *posts) reset() {
 	clear(p.conns)
 	clear(p.pubs)
 	clear(p.calls)
-	p.conns, p.pubs, p.calls = p.conns[:0], p.pubs[:0], p.calls[:0]
+	p.conns, p.pubs, p.calls, p.late = p.conns[:0], p.pubs[:0], p.calls[:0], nil
+	if cap(p.pubs) > maxIdlePubs {
+		p.pubs = nil
+	}
 }
-
-// maxIov is how many entries one write takes: past that the copy into the kernel is what costs, not the call.
-const maxIov = 64
 
 // post has the loop flush c. Any goroutine.
 func (l *loop) post(c *Conn) {
@@ -77,10 +83,21 @@ func (l *loop) post(c *Conn) {
 	l.engine.Wake()
 }
 
-// publish has the loop deliver d to its subscribers. Any goroutine.
+// publish has the loop deliver d to its subscribers. Any goroutine. A loop that is overrun keeps only the fact that a conflating
+// topic has news, and loses what a plain one has.
 func (l *loop) publish(d delivery) {
 	l.mu.Lock()
-	l.inbox.pubs = append(l.inbox.pubs, d)
+	switch {
+	case len(l.inbox.pubs) < l.srv.config.MaxPending:
+		l.inbox.pubs = append(l.inbox.pubs, d)
+	case d.topic.config.Conflate:
+		if l.inbox.late == nil {
+			l.inbox.late = make(map[*Topic]struct{})
+		}
+		l.inbox.late[d.topic] = struct{}{}
+	default:
+		l.overruns.Add(1)
+	}
 	l.mu.Unlock()
 	l.engine.Wake()
 }
@@ -211,7 +228,10 @@ func (l *loop) Turn() time.Duration {
 		l.steps(c)
 	}
 	for i := range work.pubs {
-		l.deliver(&work.pubs[i])
+		l.deliver(work.pubs[i].topic, work.pubs[i].pub)
+	}
+	for t := range work.late {
+		l.deliver(t, t.newest())
 	}
 	for _, c := range work.conns {
 		l.flush(c)
@@ -263,75 +283,6 @@ func orNever(wait uint32, ok bool) uint32 {
 	return wait
 }
 
-// flush writes what a connection has queued, until the kernel takes no more.
-func (l *loop) flush(c *Conn) {
-	c.mu.Lock()
-	resume := c.posted&postedResume != 0
-	c.posted &^= postedFlush | postedResume
-	if c.State() == Closed {
-		c.mu.Unlock()
-		return
-	}
-	err := l.writeLocked(c)
-	empty := c.out == nil
-	life := c.life
-	finish := life != nil && life.finish
-	behind := empty && c.subs != nil && len(c.subs.stale) > 0
-	c.mu.Unlock()
-
-	if err != nil {
-		l.end(c, Close{Reason: ReasonReset, Err: err})
-		return
-	}
-	if resume && c.flags&flagPaused != 0 { // a closing one too: the peer's Close frame is to be read
-		c.flags &^= flagPaused
-		l.engine.Resume(c.token)
-	}
-	switch {
-	case life != nil:
-		l.closing(c, life, empty, finish)
-	case behind:
-		l.catchUp(c)
-	}
-}
-
-// writeLocked offers the queue to the engine until it is empty or the engine takes less. The lock is not held while the kernel copies, so that a
-// handler which sends does not wait for it: what is being written is pinned.
-func (l *loop) writeLocked(c *Conn) error {
-	for c.out != nil && !c.out.blocked {
-		l.stepsLocked(c)
-		iov := c.out.gather(l.iov[:0])
-		if len(iov) == 0 {
-			c.advanceLocked(0)
-			if len(c.out.queue) == 0 {
-				c.emptyLocked()
-			}
-			return nil
-		}
-		total := 0
-		for _, b := range iov {
-			total += len(b)
-		}
-		c.mu.Unlock()
-		n, err := l.engine.Write(c.token, iov)
-		clear(iov)
-		c.mu.Lock()
-		if err != nil {
-			return err
-		}
-		c.advanceLocked(n)
-		if n > 0 && c.subs != nil {
-			c.subs.sentAt = l.now()
-		}
-		if n < total {
-			c.out.blocked = true
-		} else if len(c.out.queue) == 0 {
-			c.emptyLocked()
-		}
-	}
-	return nil
-}
-
 // end closes a connection's descriptor and forgets the connection. OnClose is the last that is heard of it. Where the closing
 // handshake had begun, its reason stands, and how the transport ended only tells whether it ended cleanly.
 func (l *loop) end(c *Conn, how Close) {
@@ -355,6 +306,9 @@ func (l *loop) end(c *Conn, how Close) {
 	if o := c.out; o != nil {
 		for i := o.head; i < len(o.queue); i++ {
 			e := &o.queue[i]
+			if e.kind == entryClose {
+				how.Clean = false
+			}
 			if e.kind == entryUnsubscribe { // it is in no list any more, but still in the topic
 				l.leave(e.sub)
 			}
@@ -375,6 +329,9 @@ func (l *loop) end(c *Conn, how Close) {
 	l.engine.Close(c.token)
 	l.forget(c)
 	l.count.Reasons[how.Reason]++
+	if reasonTable[how.Reason].bound {
+		l.srv.log.warn(how.Reason.String(), "a connection has ended at a bound", "reason", how.Reason, "peer", c.RemoteAddr())
+	}
 	if opened {
 		l.count.Open--
 		l.closed(c, how)
@@ -396,6 +353,10 @@ func (l *loop) forget(c *Conn) {
 	l.wheel.clear(slot)
 	l.conns.put(slot, nil)
 	l.open--
-	l.srv.conns.Add(-1)
+	if c.flags&flagRefused != 0 {
+		l.refused--
+	} else {
+		l.srv.conns.Add(-1)
+	}
 	l.drained()
 }

@@ -102,7 +102,21 @@ func (c *Conn) roomLocked(n int) bool {
 		return true
 	}
 	cfg := &c.loop.srv.config
-	return o.bytes+n <= cfg.MaxOutbound && c.loop.unsent.Load() <= c.loop.unsentShare
+	return o.bytes+n <= cfg.MaxOutbound && (!o.blocked || c.loop.unsent.Load() <= c.loop.unsentShare)
+}
+
+// trimLocked applies the policy to a blocked queue that has grown past its bound without being asked.
+func (c *Conn) trimLocked() {
+	o := c.out
+	if !o.blocked || o.bytes <= c.loop.srv.config.MaxOutbound {
+		return
+	}
+	if c.loop.srv.config.Slow == SlowClose {
+		c.failLocked(Close{Reason: ReasonSlow})
+		return
+	}
+	for o.bytes > c.loop.srv.config.MaxOutbound && c.dropOldestLocked() {
+	}
 }
 
 // admitLocked makes room for a message of n bytes by the policy, or says what became of it instead.
@@ -120,6 +134,7 @@ func (c *Conn) admitLocked(n int) Result {
 		}
 	}
 	c.loop.dropped.Add(1)
+	c.loop.srv.log.warn("dropped", "messages to a slow reader are dropped", "reason", ReasonSlow, "peer", c.RemoteAddr())
 	return Dropped
 }
 
@@ -130,6 +145,7 @@ func (c *Conn) dropOldestLocked() bool {
 		if o.queue[i].kind == entryData && (i > o.head || o.sent == 0) {
 			c.discardLocked(i)
 			c.loop.dropped.Add(1)
+			c.loop.srv.log.warn("dropped", "messages to a slow reader are dropped", "reason", ReasonSlow, "peer", c.RemoteAddr())
 			o.oldest = i + 1
 			o.compact()
 			return true
@@ -189,6 +205,7 @@ func (c *Conn) dropUnsentLocked() {
 	for i := o.head; i < len(o.queue); i++ {
 		pinned := i < o.head+o.pinned || i == o.head && o.sent > 0
 		if !pinned && o.queue[i].kind == entryData {
+			c.loop.dropped.Add(1 + uint64(o.queue[i].count))
 			c.discardLocked(i)
 		}
 	}
@@ -218,7 +235,7 @@ func (c *Conn) replaceLocked(frame []byte, owner *pool.Buffer, match func(*entry
 	return false
 }
 
-// gatherLocked collects what is to be written next into iov and pins it.
+// gather collects what is to be written next into iov and pins it.
 func (o *outbound) gather(iov [][]byte) [][]byte {
 	skip := o.sent
 	i := o.head

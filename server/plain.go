@@ -23,6 +23,8 @@ type plainHTTP struct {
 	once   sync.Once
 	active atomic.Int64 // connections not closed yet
 	max    int64
+
+	adopting sync.WaitGroup // calls of adopt
 }
 
 func newPlainHTTP(c *Config) *plainHTTP {
@@ -61,7 +63,7 @@ func (l *loop) plain(c *Conn, b []byte) {
 	}
 	l.count.Plain++
 	l.forget(c)
-	go p.adopt(fd, read)
+	p.adopting.Go(func() { p.adopt(fd, read) })
 }
 
 // adopt makes a net.Conn of a descriptor and the bytes that were read from it. FileConn duplicates the descriptor.
@@ -118,6 +120,9 @@ func (c *plainConn) Read(b []byte) (int, error) {
 	}
 	return c.Conn.Read(b)
 }
+
+// CloseWrite lets net/http end its side first, so that an answer is not lost to a reset.
+func (c *plainConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 func (c *plainConn) Close() error {
 	c.once.Do(func() { c.owner.active.Add(-1) })

@@ -7,7 +7,7 @@ import (
 )
 
 // Reason says why a connection ended or was never opened. It is one vocabulary for all who ask: the close code and its text on
-// the wire, the field "reason" in the log, the label in Stats, and what OnClose gets.
+// the wire, the field "reason" in the log (of ends at a bound), the label in Stats, and what OnClose gets.
 type Reason uint8
 
 // The reasons for which an open connection ends.
@@ -41,9 +41,10 @@ const (
 )
 
 var reasonTable = [reasons]struct {
-	name string
-	code ws.StatusCode // what goes on the wire, or what RFC 6455 7.1.5 has the end reported as; 0 where it depends
-	text string
+	name  string
+	code  ws.StatusCode // what goes on the wire, or what RFC 6455 7.1.5 has the end reported as; 0 where it depends
+	text  string
+	bound bool // one of Config's bounds was met: logged, once a second
 }{
 	ReasonNone:             {name: "none"},
 	ReasonPeer:             {name: "peer"},
@@ -52,19 +53,19 @@ var reasonTable = [reasons]struct {
 	ReasonReset:            {name: "reset", code: ws.StatusAbnormalClosure},
 	ReasonProtocol:         {name: "protocol", code: ws.StatusProtocolError},
 	ReasonInvalidText:      {name: "invalid_text", code: ws.StatusInvalidFramePayloadData},
-	ReasonTooBig:           {name: "too_big", code: ws.StatusMessageTooBig},
-	ReasonFragments:        {name: "fragments", code: ws.StatusPolicyViolation},
-	ReasonMessageTimeout:   {name: "message_timeout", code: ws.StatusPolicyViolation, text: "message timeout"},
-	ReasonPingTimeout:      {name: "ping_timeout", code: ws.StatusAbnormalClosure, text: "ping timeout"},
-	ReasonSlow:             {name: "slow", code: StatusTryAgainLater, text: "reading too slowly"},
+	ReasonTooBig:           {name: "too_big", code: ws.StatusMessageTooBig, bound: true},
+	ReasonFragments:        {name: "fragments", code: ws.StatusPolicyViolation, bound: true},
+	ReasonMessageTimeout:   {name: "message_timeout", code: ws.StatusPolicyViolation, text: "message timeout", bound: true},
+	ReasonPingTimeout:      {name: "ping_timeout", code: ws.StatusAbnormalClosure, text: "ping timeout", bound: true},
+	ReasonSlow:             {name: "slow", code: StatusTryAgainLater, text: "reading too slowly", bound: true},
 	ReasonPanic:            {name: "panic", code: ws.StatusInternalServerError, text: "internal error"},
 	ReasonShutdown:         {name: "shutdown", code: ws.StatusGoingAway, text: "server is shutting down"},
 	ReasonRefusedRequest:   {name: "refused_request"},
-	ReasonRefusedHead:      {name: "refused_head"},
+	ReasonRefusedHead:      {name: "refused_head", bound: true},
 	ReasonRefusedOrigin:    {name: "refused_origin"},
 	ReasonRefusedByApp:     {name: "refused_by_app"},
-	ReasonRefusedFull:      {name: "refused_full"},
-	ReasonHandshakeTimeout: {name: "handshake_timeout"},
+	ReasonRefusedFull:      {name: "refused_full", bound: true},
+	ReasonHandshakeTimeout: {name: "handshake_timeout", bound: true},
 	ReasonHandshakeGone:    {name: "handshake_gone"},
 }
 

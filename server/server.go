@@ -72,6 +72,7 @@ func (s *Server) Listen(address string) (net.Addr, error) {
 }
 
 // ListenAndServe is Listen, and then waits for Shutdown to have ended. The error is never nil: ErrServerClosed after a Shutdown.
+// Where it could not listen, the loops stay ready for another try until Shutdown.
 func (s *Server) ListenAndServe(address string) error {
 	if _, err := s.Listen(address); err != nil {
 		return err
@@ -127,7 +128,7 @@ func (s *Server) startLocked() error {
 			srv: s, id: id, engine: engine, start: time.Now(),
 			iov:         make([][]byte, 0, maxIov),
 			rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-			unsentShare: int64(s.config.MaxOutboundTotal / s.config.Loops),
+			unsentShare: int64(max(1, s.config.MaxOutboundTotal/s.config.Loops)),
 		})
 	}
 	s.started = true
@@ -213,13 +214,13 @@ type Report struct {
 // Shutdown ends the server in order: it stops accepting, sends every connection a Close frame with 1001, spread over
 // Config.DrainWindow in random order, flushes what is queued, and waits for the peers to answer and for all handlers to return.
 // At the context's end it cuts off what is left and returns the context's error. Only the first call does this; later ones
-// wait for it.
+// wait for it. It waits for inline handlers even longer than the context, as a loop cannot be interrupted, and so must not be called
+// from one.
 func (s *Server) Shutdown(ctx context.Context) (Report, error) {
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
-		<-s.done
-		return Report{}, nil
+		return Report{}, until(ctx, func() { <-s.done })
 	}
 	s.stopped = true
 	started := s.started
@@ -265,6 +266,9 @@ func (s *Server) Shutdown(ctx context.Context) (Report, error) {
 		l.engine.Stop()
 	}
 	s.running.Wait()
+	if s.plain != nil {
+		s.plain.adopting.Wait()
+	}
 	if e := until(ctx, s.pool.Close); e != nil && err == nil {
 		err = e
 	}

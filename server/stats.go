@@ -20,6 +20,7 @@ type Stats struct {
 	PingsOut     uint64 // of the heartbeat
 	Dropped      uint64 // messages discarded for slow readers
 	Conflated    uint64 // messages replaced by newer ones for slow readers
+	Overruns     uint64 // publications of plain topics that a loop had no room for (Config.MaxPending)
 	Stalls       uint64 // times that a full mailbox stopped the reading of a connection
 	AcceptPauses uint64 // times that accepting stopped for want of descriptors or memory
 	Panics       uint64 // of handlers
@@ -84,10 +85,14 @@ func (p *published) addTo(s *Stats) {
 // Stats adds up the loops' counters. It takes no time from them but that of copying.
 func (s *Server) Stats() Stats {
 	st := Stats{Panics: s.panics.Load()}
-	for _, l := range s.loops {
+	s.mu.Lock()
+	loops := s.loops
+	s.mu.Unlock()
+	for _, l := range loops {
 		l.stats.addTo(&st)
 		st.Dropped += l.dropped.Load()
 		st.Conflated += l.conflated.Load()
+		st.Overruns += l.overruns.Load()
 		st.Unsent += l.unsent.Load()
 	}
 	return st

@@ -43,6 +43,9 @@ func (l *loop) check(c *Conn) {
 	if c.flags&flagPartial != 0 {
 		limit := ticks(cfg.MessageTimeout)
 		age := uint32(uint16(now) - c.partial)
+		if c.flags&flagPaused != 0 {
+			age = 0 // the rest may have come: we are not reading
+		}
 		if age >= limit {
 			c.phase = phaseDiscard
 			c.fail(Close{Reason: ReasonMessageTimeout})
@@ -59,7 +62,10 @@ func (l *loop) check(c *Conn) {
 			return
 		case c.flags&flagPinged != 0:
 			next = min(next, after+grace-idle, after)
-		case idle >= after-after/8 && c.flags&flagPaused == 0: // while we don't read, silence says nothing
+		case c.flags&flagPaused != 0: // while we don't read, silence says nothing
+			next = min(next, after)
+		case idle >= after-after/8:
+			c.heard = now - min(idle, after) // the grace begins now, however late this is
 			l.ping(c)
 			next = min(next, after+grace-min(idle, after), after) // a pong that comes soon makes the next ping due in after
 		default:
@@ -77,12 +83,15 @@ const never = 1 << 30
 
 // ping sends the heartbeat's ping, which has no payload.
 func (l *loop) ping(c *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.State() != Open { // since timeout looked
+		return
+	}
 	c.flags |= flagPinged
 	l.count.PingsOut++
-	c.mu.Lock()
 	c.pingLocked(nil)
 	l.dirtyLocked(c)
-	c.mu.Unlock()
 }
 
 // Silence is what Config.OnSilence is told. It is valid during that call only.
@@ -122,9 +131,13 @@ func (l *loop) checkSilence(c *Conn) (next uint32) {
 		c.mu.Unlock()
 		return never
 	}
-	if since := l.tick - subs.sentAt; since < after || c.out != nil { // or something is on its way
+	if c.out != nil { // something is on its way
 		c.mu.Unlock()
-		return max(after, since+1) - since
+		return after
+	}
+	if since := l.tick - subs.sentAt; since < after {
+		c.mu.Unlock()
+		return after - since
 	}
 	subs.sentAt = l.tick
 	subs.silences++

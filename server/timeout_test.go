@@ -140,6 +140,7 @@ func TestSilenceIsBrokenOnlyWhenItIsOne(t *testing.T) {
 func TestConfigSaysWhichFieldIsWrong(t *testing.T) {
 	for field, c := range map[string]Config{
 		"MaxConns":       {MaxConns: -1},
+		"Workers":        {Workers: -1},
 		"PingGrace":      {PingGrace: -1},
 		"Engine":         {Engine: "steam"},
 		"Slow":           {Slow: 9},

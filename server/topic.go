@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -122,7 +123,9 @@ func (t *Topic) Subscribers() int {
 }
 
 // Publish sends p to all subscribers. It copies what p refers to, never waits for a subscriber, and returns once the loops have
-// been told. What one goroutine publishes arrives in that order, and all subscribers see the same order.
+// been told. What one goroutine publishes arrives in that order, and all subscribers see the same order. A publisher that is faster
+// than a loop meets Config.MaxPending: of a conflating topic that loop's subscribers then get only the newest, of another one they
+// miss what had no room (Stats.Overruns).
 func (t *Topic) Publish(p Publication) {
 	if p.Op != ws.OpText && p.Op != ws.OpBinary {
 		panic("server: Publish: only ws.OpText and ws.OpBinary are messages")
@@ -152,6 +155,13 @@ func (t *Topic) Publish(p Publication) {
 			t.srv.loops[i].publish(delivery{t, pub})
 		}
 	}
+}
+
+// newest returns what was published last, nil if nothing was.
+func (t *Topic) newest() *publication {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
 }
 
 // splice builds the frame for a subscriber who got prev before.
@@ -197,7 +207,7 @@ func (c *Conn) Subscribe(t *Topic) error {
 		c.mu.Unlock()
 		return ErrTooManyTopics
 	}
-	s := &subscription{conn: c, topic: t, index: -1}
+	s := &subscription{conn: c, topic: t, index: -1, number: t.expect(c.loop)}
 	c.subs.list = append(c.subs.list, s)
 	c.pushLocked(entry{kind: entrySubscribe, sub: s})
 	c.unlockAndPost()
@@ -251,6 +261,9 @@ func (l *loop) stepsLocked(c *Conn) {
 		o.steps--
 		if e.kind == entryUnsubscribe {
 			l.leave(e.sub)
+			if e.sub.stale && c.subs != nil {
+				c.subs.stale = slices.DeleteFunc(c.subs.stale, func(s *subscription) bool { return s == e.sub })
+			}
 		} else if p := l.join(e.sub); p != nil {
 			first := p.snapshot
 			if first == nil {
@@ -264,6 +277,8 @@ func (l *loop) stepsLocked(c *Conn) {
 		o.dead++
 		c.forgetLocked(e)
 	}
+	c.trimLocked()
+	o.compact()
 	if l.srv.config.SilenceAfter > 0 && c.subs != nil && c.State() == Open {
 		c.subs.sentAt = l.now()
 		l.wheel.sooner(c.token.Slot(), l.now()+ticks(l.srv.config.SilenceAfter))
@@ -272,6 +287,15 @@ func (l *loop) stepsLocked(c *Conn) {
 
 func (l *loop) shard(t *Topic) *shard { return &t.shards[l.id] }
 
+// expect has the loop told of all that is published from now on, for a subscriber that is about to join there, and returns the
+// number of the newest publication that is not for it.
+func (t *Topic) expect(l *loop) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.active[l.id]++
+	return t.count
+}
+
 // join enters s into its topic and returns the retained value, of which s is considered to have been told.
 func (l *loop) join(s *subscription) *publication {
 	t, sh := s.topic, l.shard(s.topic)
@@ -279,21 +303,22 @@ func (l *loop) join(s *subscription) *publication {
 	sh.subs = append(sh.subs, s)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.active[l.id]++
-	s.number = t.count
 	if !t.config.Retain || t.last == nil {
 		return nil
 	}
-	s.seq = t.last.seq
+	s.number, s.seq = t.count, t.last.seq
 	return t.last
 }
 
 // leave takes s out of its topic.
 func (l *loop) leave(s *subscription) {
-	if s.index < 0 {
+	t, sh := s.topic, l.shard(s.topic)
+	t.mu.Lock()
+	t.active[l.id]--
+	t.mu.Unlock()
+	if s.index < 0 { // it had not joined yet
 		return
 	}
-	t, sh := s.topic, l.shard(s.topic)
 	last := len(sh.subs) - 1
 	sh.subs[s.index] = sh.subs[last]
 	sh.subs[s.index].index = s.index
@@ -303,9 +328,6 @@ func (l *loop) leave(s *subscription) {
 	if last == 0 {
 		sh.subs, sh.bridge = nil, bridge{}
 	}
-	t.mu.Lock()
-	t.active[l.id]--
-	t.mu.Unlock()
 }
 
 func (l *loop) unsubscribeAll(subs *subscriptions) {
@@ -316,11 +338,14 @@ func (l *loop) unsubscribeAll(subs *subscriptions) {
 
 // deliver queues a publication for the loop's subscribers. Who subscribed after it was published has it in its snapshot. It goes
 // backwards because a step in a subscriber's queue can take that subscriber out, and another one into its place.
-func (l *loop) deliver(d *delivery) {
-	sh := l.shard(d.topic)
+func (l *loop) deliver(t *Topic, p *publication) {
+	sh := l.shard(t)
 	for i := len(sh.subs) - 1; i >= 0; i-- {
-		if s := sh.subs[i]; d.pub.number > s.number {
-			l.deliverTo(sh, s, d.pub)
+		if i >= len(sh.subs) { // a write in between took more than one out
+			continue
+		}
+		if s := sh.subs[i]; p.number > s.number {
+			l.deliverTo(sh, s, p)
 		}
 	}
 }
@@ -332,6 +357,7 @@ func (l *loop) deliverTo(sh *shard, s *subscription, p *publication) {
 		l.stepsLocked(c)
 	}
 	if c.State() != Open || s.index < 0 {
+		l.dirtyLocked(c) // the steps may have ended it
 		c.mu.Unlock()
 		return
 	}
@@ -346,6 +372,13 @@ func (l *loop) deliverTo(sh *shard, s *subscription, p *publication) {
 		return
 	}
 	frame := sh.frameFor(s, p).Frame()
+	if !c.roomLocked(len(frame)) && !c.out.blocked { // a burst: only what the kernel refuses makes a reader slow
+		if l.writeLocked(c) != nil || c.State() != Open || s.index < 0 {
+			l.dirtyLocked(c)
+			c.mu.Unlock()
+			return
+		}
+	}
 	if c.admitLocked(len(frame)) == Queued {
 		c.pushLocked(entry{frame: frame, kind: entryData})
 		s.number, s.seq = p.number, p.seq
@@ -366,21 +399,30 @@ func (l *loop) dirtyLocked(c *Conn) {
 func (l *loop) catchUp(c *Conn) {
 	c.mu.Lock()
 	subs := c.subs
+	if c.State() != Open { // since flush looked
+		c.mu.Unlock()
+		return
+	}
+	done := 0
 	for _, s := range subs.stale {
-		s.stale = false
 		if s.index < 0 {
+			s.stale = false
+			done++
 			continue
 		}
-		s.topic.mu.Lock()
-		p := s.topic.last
-		s.topic.mu.Unlock()
-		if p.number > s.number && c.admitLocked(p.frame.Len()) == Queued {
-			c.pushLocked(entry{frame: l.shard(s.topic).frameFor(s, p).Frame(), kind: entryData})
+		p := s.topic.newest()
+		if p.number > s.number {
+			frame := l.shard(s.topic).frameFor(s, p).Frame()
+			if !c.roomLocked(len(frame)) {
+				break // the rest when these are gone
+			}
+			c.pushLocked(entry{frame: frame, kind: entryData})
 			s.number, s.seq = p.number, p.seq
 		}
+		s.stale = false
+		done++
 	}
-	clear(subs.stale)
-	subs.stale = subs.stale[:0]
+	subs.stale = slices.Delete(subs.stale, 0, done)
 	c.mu.Unlock()
 	l.flush(c)
 }
