@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -165,16 +162,4 @@ func (r *Replay) play(ctx context.Context, deliver func(*Update)) (count uint64,
 		deliver(&u)
 		count++
 	}
-}
-
-// ParseSpeed reads what a --speed flag takes: 1x, 10x, 0.5x, with or without the x, or max.
-func ParseSpeed(s string) (float64, error) {
-	if s == "max" {
-		return math.Inf(1), nil
-	}
-	speed, err := strconv.ParseFloat(strings.TrimSuffix(s, "x"), 64)
-	if err != nil || !(speed > 0) || math.IsInf(speed, 0) {
-		return 0, fmt.Errorf("%q is no speed: want 1x, 10x, any other number above 0 with an x, or max", s)
-	}
-	return speed, nil
 }

@@ -296,19 +296,6 @@ func TestReplayRefuses(t *testing.T) {
 	}
 }
 
-func TestParseSpeed(t *testing.T) {
-	for s, want := range map[string]float64{"1x": 1, "10x": 10, "100x": 100, "0.5x": 0.5, "2": 2, "max": math.Inf(1)} {
-		if got, err := ParseSpeed(s); err != nil || got != want {
-			t.Errorf("%q is %v, %v", s, got, err)
-		}
-	}
-	for _, s := range []string{"", "x", "0x", "-1x", "fast", "Inf", "NaN", "1xx", "max x"} {
-		if got, err := ParseSpeed(s); err == nil {
-			t.Errorf("%q was read as %v", s, got)
-		}
-	}
-}
-
 // FuzzQuotes: no file makes the reader fail, loop, or deliver what is no quote; and what it delivers does not depend on how
 // the reads are cut.
 func FuzzQuotes(f *testing.F) {

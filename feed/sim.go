@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -99,24 +97,6 @@ func simSymbols(n int) []string {
 		}
 	}
 	return names
-}
-
-// ParseSymbols reads what a --symbols flag takes: a count, or names between commas.
-func ParseSymbols(s string) (names []string, count int, err error) {
-	if n, err := strconv.Atoi(s); err == nil {
-		if n < 1 || n > maxInstruments {
-			return nil, 0, fmt.Errorf("%d symbols: want 1 to %d, or names between commas", n, maxInstruments)
-		}
-		return nil, n, nil
-	}
-	for name := range strings.SplitSeq(s, ",") {
-		name = strings.TrimSpace(name)
-		if err := CheckSymbol(name); err != nil {
-			return nil, 0, fmt.Errorf("%q %w", name, err)
-		}
-		names = append(names, name)
-	}
-	return names, len(names), nil
 }
 
 // Symbols lists all symbols of the market.

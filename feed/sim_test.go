@@ -166,27 +166,6 @@ func TestSimRefuses(t *testing.T) {
 	}
 }
 
-func TestParseSymbols(t *testing.T) {
-	for _, c := range []struct {
-		flag  string
-		names []string
-		count int
-	}{
-		{"500", nil, 500},
-		{"EURUSD", []string{"EURUSD"}, 1},
-		{"EURUSD, BTC/USD,BRK.B", []string{"EURUSD", "BTC/USD", "BRK.B"}, 3},
-	} {
-		if names, count, err := ParseSymbols(c.flag); err != nil || count != c.count || !slices.Equal(names, c.names) {
-			t.Errorf("%q: %v, %d, %v", c.flag, names, count, err)
-		}
-	}
-	for _, flag := range []string{"", "0", "-3", "99999999", "A,,B", "ticker:*", "Ä"} {
-		if names, _, err := ParseSymbols(flag); err == nil {
-			t.Errorf("%q was read as %v", flag, names)
-		}
-	}
-}
-
 func BenchmarkSimStep(b *testing.B) {
 	s, err := NewSim(SimConfig{Count: 1000})
 	if err != nil {

@@ -1,5 +1,5 @@
 // The page: a table of symbols that follows the feed. Messages only note what changed; the screen is brought up to date once
-// a frame, and only where somebody can see it.
+// a frame where somebody can see it, and the rest of the table once a second, for who searches it or has it read out.
 import { FeedClient } from './client.js';
 import { Trail, draw, readColors } from './chart.js';
 
@@ -33,6 +33,7 @@ class Row {
   value = null; // the newest message
   trail = new Trail(90, 500);
   drawn = 0;
+  behind = false; // the newest message is not shown, as the row is not on the screen
   trades = [];
 
   constructor(symbol) {
@@ -82,6 +83,7 @@ class Row {
 
   show(now) {
     const { value: m } = this;
+    this.behind = false;
     if (!m) return;
     // Prices are shown digit for digit as they came; floats only say up or down, and how much.
     const text = m.last ?? m.bid ?? '–';
@@ -94,6 +96,7 @@ class Row {
       setText(this.percent, percent);
       setClass(this.change, `change ${sign}`);
     }
+    if (!this.seen) return;
     if (now - this.drawn >= REDRAW) {
       this.drawn = now;
       draw(this.canvas, this.trail, Number(m.open));
@@ -117,6 +120,7 @@ function render(now) {
   frame = 0;
   for (const row of dirty) {
     if (row.seen) row.show(now);
+    else row.behind = true;
     if (row === selected) detail.show(now);
   }
   dirty.clear();
@@ -346,7 +350,8 @@ setInterval(() => {
   setText(page.conflated, String(totals.conflated));
   totals.updates = 0;
   for (const row of rows.values()) {
-    if (row.seen && row.on) setText(row.rate, (row.updates / passed).toFixed(row.updates >= 10 ? 0 : 1));
+    if (row.behind) row.show(now);
+    if (row.on) setText(row.rate, (row.updates / passed).toFixed(row.updates >= 10 ? 0 : 1));
     row.updates = 0;
   }
   tellState();
