@@ -1,0 +1,131 @@
+package server
+
+import (
+	"slices"
+
+	"github.com/roostws/roost/wsproto"
+)
+
+// shard is a topic's subscribers on one loop, and belongs to that loop.
+type shard struct {
+	subs   []*subscription
+	bridge bridge
+}
+
+// bridge is the last frame that was spliced for subscribers who missed something: after a stall many have missed the same.
+type bridge struct {
+	pub   *publication
+	prev  uint64
+	frame *wsproto.Prepared
+}
+
+// delivery is a publication on its way to one loop.
+type delivery struct {
+	topic *Topic
+	pub   *publication
+}
+
+func (l *loop) shard(t *Topic) *shard { return &t.shards[l.id] }
+
+// frameFor returns p's frame for s.
+func (sh *shard) frameFor(s *subscription, p *publication) *wsproto.Prepared {
+	if p.head == nil || s.seq == p.prev {
+		return p.frame
+	}
+	if b := &sh.bridge; b.pub != p || b.prev != s.seq {
+		*b = bridge{p, s.seq, splice(p.op, p.head, s.seq, p.tail)}
+	}
+	return sh.bridge.frame
+}
+
+// deliver queues a publication for the loop's subscribers. Who subscribed after it was published has it in its snapshot. It goes
+// backwards because a step in a subscriber's queue can take that subscriber out, and another one into its place.
+func (l *loop) deliver(t *Topic, p *publication) {
+	sh := l.shard(t)
+	for i := len(sh.subs) - 1; i >= 0; i-- {
+		if i >= len(sh.subs) { // a write in between took more than one out
+			continue
+		}
+		if s := sh.subs[i]; p.number > s.number {
+			l.deliverTo(sh, s, p)
+		}
+	}
+}
+
+func (l *loop) deliverTo(sh *shard, s *subscription, p *publication) {
+	c := s.conn
+	c.mu.Lock()
+	if c.out != nil && c.out.steps > 0 { // an unsubscribe since the turn began: what was sent after it must come after this topic's last
+		l.stepsLocked(c)
+	}
+	if c.State() != Open || s.index < 0 {
+		l.dirtyLocked(c) // the steps may have ended it
+		c.mu.Unlock()
+		return
+	}
+	frame := sh.frameFor(s, p).Frame()
+	if !c.roomLocked(len(frame)) && !c.out.blocked { // a burst: only what the kernel refuses makes a reader slow
+		if l.writeLocked(c) != nil || c.State() != Open || s.index < 0 {
+			l.dirtyLocked(c)
+			c.mu.Unlock()
+			return
+		}
+	}
+	if s.topic.config.Conflate && (c.out != nil && c.out.blocked || !c.roomLocked(len(frame))) {
+		if !s.stale {
+			s.stale = true
+			c.subs.stale = append(c.subs.stale, s)
+		} else {
+			l.conflated.Add(1) // the value that was to be sent is outdated now
+		}
+		l.dirtyLocked(c)
+		c.mu.Unlock()
+		return
+	}
+	if c.admitLocked(len(frame)) == Queued {
+		c.pushLocked(entry{frame: frame, kind: entryData})
+		s.number, s.seq = p.number, p.seq
+	}
+	l.dirtyLocked(c)
+	c.mu.Unlock()
+}
+
+// dirtyLocked has this turn's end flush c.
+func (l *loop) dirtyLocked(c *Conn) {
+	if c.posted&postedFlush == 0 {
+		c.posted |= postedFlush
+		l.dirty = append(l.dirty, c)
+	}
+}
+
+// catchUp gives a connection that takes bytes again the newest value of each topic that had left it behind.
+func (l *loop) catchUp(c *Conn) {
+	c.mu.Lock()
+	subs := c.subs
+	if c.State() != Open { // since flush looked
+		c.mu.Unlock()
+		return
+	}
+	done := 0
+	for _, s := range subs.stale {
+		if s.index < 0 {
+			s.stale = false
+			done++
+			continue
+		}
+		p := s.topic.newest()
+		if p.number > s.number {
+			frame := l.shard(s.topic).frameFor(s, p).Frame()
+			if !c.roomLocked(len(frame)) {
+				break // the rest when these are gone
+			}
+			c.pushLocked(entry{frame: frame, kind: entryData})
+			s.number, s.seq = p.number, p.seq
+		}
+		s.stale = false
+		done++
+	}
+	subs.stale = slices.Delete(subs.stale, 0, done)
+	c.mu.Unlock()
+	l.flush(c)
+}
