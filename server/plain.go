@@ -19,6 +19,7 @@ const plainTimeout = time.Minute
 type plainHTTP struct {
 	server *http.Server
 	conns  chan net.Conn
+	log    *rarely
 	closed chan struct{}
 	once   sync.Once
 	active atomic.Int64 // connections not closed yet
@@ -27,8 +28,8 @@ type plainHTTP struct {
 	adopting sync.WaitGroup // calls of adopt
 }
 
-func newPlainHTTP(c *Config) *plainHTTP {
-	p := &plainHTTP{conns: make(chan net.Conn), closed: make(chan struct{}), max: int64(c.MaxHTTP)}
+func newPlainHTTP(c *Config, log *rarely) *plainHTTP {
+	p := &plainHTTP{log: log, conns: make(chan net.Conn), closed: make(chan struct{}), max: int64(c.MaxHTTP)}
 	p.server = &http.Server{
 		Handler:           c.HTTP,
 		ReadHeaderTimeout: c.HandshakeTimeout,
@@ -71,7 +72,8 @@ func (p *plainHTTP) adopt(fd int, read []byte) {
 	file := os.NewFile(uintptr(fd), "tcp")
 	conn, err := net.FileConn(file)
 	file.Close()
-	if err != nil {
+	if err != nil { // no descriptor is left
+		p.log.warn("plain", "a plain request cannot be served: raise the limit of open files (ulimit -n)", "err", err)
 		p.active.Add(-1)
 		return
 	}

@@ -136,7 +136,7 @@ func (s *Server) startLocked() error {
 		s.running.Go(func() { s.run(l) })
 	}
 	if s.config.HTTP != nil {
-		s.plain = newPlainHTTP(&s.config)
+		s.plain = newPlainHTTP(&s.config, &s.log)
 		s.running.Go(func() { s.plain.server.Serve(s.plain) })
 	}
 	return nil
