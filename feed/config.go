@@ -17,7 +17,8 @@ type Config struct {
 	// Source delivers the market; nil: a Sim with its defaults.
 	Source Source
 
-	// WaitForSubscriber starts the source when the first subscription has come, which so misses nothing. Default: at once.
+	// WaitForSubscriber starts the source a quarter of a second after the first subscription has come, whose client so misses
+	// nothing. Default: at once.
 	WaitForSubscriber bool
 
 	// Origins are the web origins, such as "https://app.example.com", whose pages may connect beside those of the feed's own;

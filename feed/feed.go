@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/roostws/roost/server"
@@ -18,7 +19,8 @@ type Feed struct {
 	server  *server.Server
 	board   *board
 	metrics *metrics
-	wanted  chan []*channel // with Config.WaitForSubscriber: what somebody has subscribed to
+	wanted  chan struct{} // closed at the first subscription
+	want    sync.Once
 
 	instruments map[string]*instrument // by symbol; only New and then the goroutine that delivers touch it
 }
@@ -30,7 +32,7 @@ func New(c Config) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Feed{config: c, board: newBoard(), wanted: make(chan []*channel, 1), instruments: make(map[string]*instrument)}
+	f := &Feed{config: c, board: newBoard(), wanted: make(chan struct{}), instruments: make(map[string]*instrument)}
 	sc := c.Server
 	sc.Handler = server.Handler{OnMessage: f.message, OnClose: f.closed}
 	sc.Authorize = f.authorize
@@ -83,36 +85,22 @@ func (f *Feed) run(ctx context.Context) error {
 	return nil
 }
 
-// waitForSubscriber waits until somebody is subscribed. That takes a turn of a loop after the request; what was published
-// before would be in the snapshot only.
+// settle is what waitForSubscriber leaves the first subscriber: a subscription takes effect in a turn of a loop, what is published
+// before is in its snapshot only, and a client may need several requests to subscribe to all that it wants.
+const settle = 250 * time.Millisecond
+
+// waitForSubscriber waits until somebody is subscribed.
 func (f *Feed) waitForSubscriber(ctx context.Context) error {
-	for {
-		var chs []*channel
-		select {
-		case chs = <-f.wanted:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		waiting := func(ch *channel) bool { return ch.topic.Subscribers() == 0 }
-		for range 1000 {
-			if !slices.ContainsFunc(chs, waiting) {
-				return nil
-			}
-			if err := sleep(ctx, time.Millisecond); err != nil {
-				return err
-			}
-		}
-		// The connection ended before it was subscribed: the next one counts.
+	select {
+	case <-f.wanted:
+		return sleep(ctx, settle)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
 // subscribed tells waitForSubscriber.
-func (f *Feed) subscribed(chs []*channel) {
-	select {
-	case f.wanted <- chs:
-	default: // nobody waits, or an earlier one has not been looked at yet
-	}
-}
+func (f *Feed) subscribed() { f.want.Do(func() { close(f.wanted) }) }
 
 // Run serves a feed until ctx ends: it is New, Listen at Config.Addr, and Feed.Run.
 func Run(ctx context.Context, c Config) error {

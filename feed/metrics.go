@@ -76,6 +76,7 @@ var statMetrics = []struct {
 	{statDesc("pings_out_total", "Pings sent."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.PingsOut) }},
 	{statDesc("dropped_total", "Messages discarded for slow readers."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Dropped) }},
 	{statDesc("conflated_total", "Messages replaced by newer ones for slow readers."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Conflated) }},
+	{statDesc("overruns_total", "Publications that a loop which could not keep up had no room for."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Overruns) }},
 	{statDesc("mailbox_stalls_total", "Times that a full mailbox stopped the reading of a connection."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Stalls) }},
 	{statDesc("accept_pauses_total", "Times that accepting stopped for want of descriptors or memory."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.AcceptPauses) }},
 	{statDesc("handler_panics_total", "Panics of handlers."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Panics) }},

@@ -118,7 +118,7 @@ func (s *session) subscribe(out *reply, names []string) {
 		_ = s.conn.Subscribe(ch.topic)
 	}
 	if len(added) > 0 || s.followsAny() {
-		s.feed.subscribed(added)
+		s.feed.subscribed()
 	}
 }
 
