@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -132,6 +133,32 @@ func receive[T any](t *testing.T, what string, ch <-chan T) T {
 	}
 }
 
+// on runs f on the connection's loop.
+func on(c *Conn, f func()) {
+	done := make(chan struct{})
+	c.loop.call(func() {
+		defer close(done)
+		f()
+	})
+	<-done
+}
+
+// settle waits until the connection's loop has done all that it was asked for before, writes included.
+func settle(c *Conn) {
+	on(c, func() {})
+	on(c, func() {})
+}
+
+// hold keeps a loop busy until release is called: what it is asked for in between, it does in one turn.
+func hold(t *testing.T, l *loop) (release func()) {
+	held, free := make(chan struct{}), make(chan struct{})
+	l.call(func() { close(held); <-free })
+	<-held
+	release = sync.OnceFunc(func() { close(free) })
+	t.Cleanup(release)
+	return release
+}
+
 // peer is a client made of gobwas/ws's frames, so that the server is not tested with its own codec.
 type peer struct {
 	net.Conn
@@ -203,12 +230,7 @@ func (p *peer) next() ws.Frame {
 
 func (p *peer) tryNext() (ws.Frame, error) {
 	p.SetReadDeadline(time.Now().Add(patience))
-	var f ws.Frame
-	var err error
-	if f.Header, err = ws.ReadHeader(p.br); err == nil {
-		f.Payload = make([]byte, f.Header.Length)
-		_, err = io.ReadFull(p.br, f.Payload)
-	}
+	f, err := ws.ReadFrame(p.br)
 	if err == nil && (f.Header.Masked || f.Header.Rsv != 0 || !f.Header.Fin) {
 		p.t.Errorf("the server sent a frame that is masked, fragmented or has reserved bits: %+v", f.Header)
 	}
@@ -271,3 +293,12 @@ func modes(t *testing.T, f func(t *testing.T, c Config)) {
 
 // echo is the handler of most tests.
 func echo(c *Conn, m Message) { c.Send(m.Op, m.Payload) }
+
+// fds counts the process's descriptors.
+func fds(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("counting descriptors needs /proc/self/fd, which", runtime.GOOS, "has not")
+	}
+	return len(entries)
+}
