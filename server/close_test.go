@@ -114,6 +114,78 @@ func TestAPeerThatDoesNotAnswerTheCloseFrameIsCutOff(t *testing.T) {
 	})
 }
 
+func TestACodeThatMustNotBeSentIs1011OnBothSides(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		ch, opened := closes(&c), make(chan *Conn, 1)
+		c.Handler.OnOpen = func(c *Conn) { opened <- c }
+		r := start(t, c)
+		for _, code := range []ws.StatusCode{1, 999, 1004, 1016, 2999, 5000} {
+			p := r.dial()
+			receive(t, "OnOpen", opened).Close(code, "text")
+			if text := p.wantClose(1011); text != "text" {
+				t.Errorf("the text with code %d came as %q", code, text)
+			}
+			p.write(frame(ws.OpClose, true, ws.NewCloseFrameBody(1011, "")))
+			wantClosed(t, ch, ReasonLocal, 1011, "text", true)
+		}
+	})
+}
+
+// TestNothingFollowsTheCloseFrame lets other goroutines close a connection where its loop has just looked whether it is open.
+func TestNothingFollowsTheCloseFrame(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		var topic *Topic
+		c.SilenceAfter = time.Hour
+		c.OnSilence = func(dst []byte, s *Silence) []byte {
+			s.Conn().Close(1000, "bye")
+			return append(dst, "beat"...)
+		}
+		for what, closing := range map[string]func(l *loop, c *Conn){
+			"a ping": func(l *loop, c *Conn) {
+				c.Close(1000, "bye")
+				l.ping(c)
+			},
+			"a catch-up": func(l *loop, c *Conn) {
+				topic.Publish(Publication{Op: ws.OpText, Payload: []byte("late")})
+				s := c.subs.list[0]
+				s.stale, c.subs.stale = true, append(c.subs.stale, s)
+				c.Close(1000, "bye")
+				l.catchUp(c)
+			},
+			"a beat": func(l *loop, c *Conn) {
+				c.subs.sentAt = l.tick - ticks(time.Hour)
+				l.checkSilence(c)
+			},
+		} {
+			t.Run(what, func(t *testing.T) {
+				r, p, conn := slowRig(t, c, func(s *Server) { topic = s.NewTopic("t", TopicConfig{Conflate: true}) })
+				p.t, r.t = t, t
+				conn.Subscribe(topic)
+				settle(conn)
+				on(conn, func() { closing(conn.loop, conn) })
+				if f := p.next(); f.Header.OpCode != ws.OpClose {
+					t.Errorf("opcode %#x %q comes before the Close frame", byte(f.Header.OpCode), f.Payload)
+				}
+				p.write(frame(ws.OpClose, true, ws.NewCloseFrameBody(1000, "")))
+				if rest, err := io.ReadAll(p.br); len(rest) != 0 || err != nil {
+					t.Errorf("% x (%v) comes after the Close frame", rest, err)
+				}
+			})
+		}
+	})
+}
+
+func TestAnEndIsNotCleanIfOurCloseFrameDidNotLeave(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		c.CloseTimeout = 3 * tick
+		ch := closes(&c)
+		_, p, conn := slowRig(t, c)
+		clog(t, conn, make([]byte, 64<<10))
+		p.write(frame(ws.OpClose, true, ws.NewCloseFrameBody(1000, "bye")))
+		wantClosed(t, ch, ReasonPeer, 1000, "bye", false)
+	})
+}
+
 func TestEveryViolationIsAnsweredWithItsCode(t *testing.T) {
 	modes(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo

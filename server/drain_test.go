@@ -120,6 +120,33 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 	}
 }
 
+func TestALaterShutdownWaitsForTheFirstOneUntilItsOwnContextEnds(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		entered, release := make(chan struct{}), make(chan struct{})
+		c.Handler.OnClose = func(*Conn, Close) { close(entered); <-release }
+		r := start(t, c)
+		p := r.dial()
+		first, later := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := r.Shutdown(t.Context()); first <- err }()
+		p.wantClose(1001)
+		p.Close()
+		receive(t, "OnClose", entered)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, err := r.Shutdown(ctx); later <- err }()
+		cancel()
+		if err := receive(t, "the second Shutdown", later); !errors.Is(err, context.Canceled) {
+			t.Errorf("the second Shutdown returned %v, want its context's end", err)
+		}
+		go func() { _, err := r.Shutdown(t.Context()); later <- err }()
+		close(release)
+		for _, ch := range []chan error{first, later} {
+			if err := receive(t, "Shutdown", ch); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestAServerThatNeverListenedStopsAtOnce(t *testing.T) {
 	s, err := New(Config{})
 	if err != nil {

@@ -128,6 +128,35 @@ func TestAuthorizeDecides(t *testing.T) {
 	})
 }
 
+func TestWhatComesBehindAHeadInPiecesIsStillThereWhenOnOpenHasSent(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		c.Handler.OnOpen = func(c *Conn) { // takes buffers of the size that the head was kept in
+			for range 8 {
+				c.Send(ws.OpBinary, make([]byte, 300))
+			}
+		}
+		c.Handler.OnMessage = echo
+		for _, authorize := range []func(*wsproto.Request) (Accept, error){nil, SameOrigin} {
+			c.Authorize = authorize
+			r := start(t, c)
+			p := r.tcp()
+			head := "GET / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 200) + "\r\n" + upgradeLines + "\r\n"
+			p.write([]byte(head[:40]))
+			r.await("the first piece", func(s Stats) bool { return s.BytesIn == 40 })
+			resp := p.exchange(head[40:] + string(frame(ws.OpText, true, []byte("behind the head"))))
+			if resp.StatusCode != 101 {
+				t.Fatalf("status %d", resp.StatusCode)
+			}
+			f := p.next()
+			for ; f.Header.OpCode == ws.OpBinary; f = p.next() {
+			}
+			if f.Header.OpCode != ws.OpText || string(f.Payload) != "behind the head" {
+				t.Errorf("the message behind the head came back as opcode %#x %.80q", byte(f.Header.OpCode), f.Payload)
+			}
+		}
+	})
+}
+
 func TestAPeerThatLeavesWhileAuthorizeDecidesIsForgotten(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	r := start(t, Config{Authorize: func(*wsproto.Request) (Accept, error) {
