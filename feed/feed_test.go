@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -161,6 +163,18 @@ func TestFeedPartialSuccess(t *testing.T) {
 	p.send(`{"op":"unsubscribe","channels":["ticker:A","ticker:C"]}`)
 	equal(t, "outcomes", outcomes(p.reply()), []string{"ticker:A", "ticker:C unknown_channel"})
 	p.subscribe("ticker:B")
+}
+
+func TestFeedWildcardIsNotOfferedToWhoHasJustLeft(t *testing.T) {
+	f, err := New(Config{Source: newScript("A")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(f, nil) // a connection would be used
+	s.offer(f.board.find("ticker:A"))
+	if len(s.subs) != 0 {
+		t.Error("it is subscribed")
+	}
 }
 
 func TestFeedWildcardStopsAtTheLimit(t *testing.T) {
@@ -360,19 +374,49 @@ func TestFeedHeartbeatComesOnlyWhenSilent(t *testing.T) {
 
 func TestFeedStartsTheSourceWithTheFirstSubscriber(t *testing.T) {
 	source := newScript("A")
-	_, addr := serve(t, Config{Source: source, WaitForSubscriber: true})
+	f, addr := serve(t, Config{Source: source, WaitForSubscriber: true})
 	p := dial(t, addr)
 	p.send(`{"op":"list"}`)
 	p.reply()
 	p.send(`{"op":"subscribe","channels":["ticker:NONE"]}`)
 	p.reply()
 	select {
-	case <-source.begun:
-		t.Fatal("the source runs without a subscriber")
+	case <-f.wanted:
+		t.Fatal("nobody is subscribed")
 	default:
 	}
 	p.subscribe("ticker:A")
 	<-source.begun
+}
+
+func TestFeedWaitsForSubscribers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newScript("A")
+		f, err := New(Config{Source: source, WaitForSubscriber: true, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- f.Run(ctx) }()
+		time.Sleep(24 * time.Hour)
+		select {
+		case <-source.begun:
+			t.Fatal("the source runs without a subscriber")
+		default:
+		}
+		f.subscribed()
+		f.subscribed()
+		began := time.Now()
+		<-source.begun
+		if waited := time.Since(began); waited != settle {
+			t.Errorf("it began after %v", waited)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestFeedReplaysEveryQuoteToItsFirstSubscriber(t *testing.T) {

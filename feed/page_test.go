@@ -218,6 +218,9 @@ func TestPageFitsAPhone(t *testing.T) {
 	if over := b.text(`String(document.documentElement.scrollWidth - innerWidth)`); over != "0" {
 		t.Errorf("the page is %s pixels wider than the screen", over)
 	}
+	if over := b.text(`[...document.querySelectorAll('#rows input')].filter((e) => e.getBoundingClientRect().right > innerWidth).length + ''`); over != "0" {
+		t.Errorf("%s switches are beyond the edge", over)
+	}
 	if cut := b.text(`[...document.querySelectorAll('#rows th, #rows td.last, #rows td.bid, #rows td.ask')].filter((c) => c.scrollWidth > c.clientWidth).map((c) => c.textContent).join(' ')`); cut != "" {
 		t.Errorf("these are cut off: %s", cut)
 	}
