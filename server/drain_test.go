@@ -137,7 +137,15 @@ func TestALaterShutdownWaitsForTheFirstOneUntilItsOwnContextEnds(t *testing.T) {
 		if err := receive(t, "the second Shutdown", later); !errors.Is(err, context.Canceled) {
 			t.Errorf("the second Shutdown returned %v, want its context's end", err)
 		}
-		go func() { _, err := r.Shutdown(t.Context()); later <- err }()
+		go func() {
+			_, err := r.Shutdown(t.Context())
+			select {
+			case <-r.done:
+			default:
+				err = errors.Join(err, errors.New("a later Shutdown did not wait for the first one"))
+			}
+			later <- err
+		}()
 		close(release)
 		for _, ch := range []chan error{first, later} {
 			if err := receive(t, "Shutdown", ch); err != nil {

@@ -11,16 +11,22 @@ import (
 	"github.com/roostws/roost/poller"
 )
 
-// later has an open connection's timer fire on its loop as if d had passed since the last byte from its peer.
-func later(c *Conn, d time.Duration) {
+// fire has an open connection's timer fire on its loop as if it were the tick at.
+func fire(c *Conn, at uint32) {
 	on(c, func() {
 		l := c.loop
 		now := l.tick
 		defer func() { l.tick = now }()
-		l.tick = c.heard + ticks(d)
-		l.wheel.clear(c.token.Slot()) // it has fired
+		l.tick = at
+		l.wheel.clear(c.token.Slot())
 		l.timeout(c)
 	})
+}
+
+// lastHeard is the tick of the last byte from an open connection's peer.
+func lastHeard(c *Conn) (at uint32) {
+	on(c, func() { at = c.heard })
+	return at
 }
 
 // stalled is a connection that is not read, because its handler waits for release to be called and its mailbox is full. Two
@@ -62,11 +68,12 @@ func TestAConnectionThatIsNotReadIsNotPingedButKeepsItsHeartbeat(t *testing.T) {
 	engines(t, func(t *testing.T, c Config) {
 		c.PingAfter, c.MessageTimeout = 30*time.Second, 40*time.Minute
 		r, p, conn, rest, release := stalled(t, c)
+		last := lastHeard(conn)
 		for idle := time.Duration(0); idle < 3*c.PingAfter; idle += c.PingAfter / 16 {
-			later(conn, idle)
+			fire(conn, last+ticks(idle))
 			on(conn, func() {
 				due := conn.loop.wheel.at(conn.token.Slot()).due
-				if wait := due - conn.heard - ticks(idle); due == 0 || wait > ticks(c.PingAfter) {
+				if wait := due - last - ticks(idle); due == 0 || wait > ticks(c.PingAfter) {
 					t.Errorf("after %v without reading the next check is armed for tick %d, %d ticks on", idle, due, int32(wait))
 				}
 			})
@@ -78,7 +85,7 @@ func TestAConnectionThatIsNotReadIsNotPingedButKeepsItsHeartbeat(t *testing.T) {
 		p.write(rest)
 		r.await("the third message", func(s Stats) bool { return s.MessagesIn == 3 })
 		awaitFlag(t, conn, flagPaused, false)
-		later(conn, c.PingAfter)
+		fire(conn, lastHeard(conn)+ticks(c.PingAfter))
 		p.want(ws.OpPing, "")
 	})
 }
@@ -88,15 +95,17 @@ func TestTheGraceBeginsWithThePingHoweverLateThatIs(t *testing.T) {
 		c.PingAfter, c.PingGrace = time.Second, 10*time.Second
 		ch := closes(&c)
 		_, p, conn := slowRig(t, c)
-		later(conn, time.Minute) // a loop that was busy, or a connection that was not read
+		ping := lastHeard(conn) + ticks(time.Minute) // a loop that was busy, or a connection that was not read
+		fire(conn, ping)
 		p.want(ws.OpPing, "")
-		for _, d := range []time.Duration{2, 5, 10} {
-			later(conn, d*time.Second)
+		grace := ticks(c.PingGrace)
+		for _, after := range []uint32{1, grace / 8, grace / 2, grace - 1} {
+			fire(conn, ping+after)
 			if conn.State() != Open {
-				t.Fatalf("ended %v after the ping, before the grace of %v is over", (d-1)*time.Second, c.PingGrace)
+				t.Fatalf("ended %v after the ping, before the grace of %v is over", time.Duration(after)*tick, c.PingGrace)
 			}
 		}
-		later(conn, c.PingAfter+c.PingGrace)
+		fire(conn, ping+grace)
 		wantClosed(t, ch, ReasonPingTimeout, 1006, "ping timeout", false)
 	})
 }
@@ -106,7 +115,7 @@ func TestAMessageDoesNotTimeOutWhileItIsNotRead(t *testing.T) {
 		c.MessageTimeout = 10 * time.Second
 		ch := closes(&c)
 		r, p, conn, rest, release := stalled(t, c)
-		later(conn, 11*time.Second)
+		fire(conn, lastHeard(conn)+ticks(11*time.Second))
 		if conn.State() != Open {
 			t.Fatal("the connection has ended because its handler is slow")
 		}
@@ -116,7 +125,7 @@ func TestAMessageDoesNotTimeOutWhileItIsNotRead(t *testing.T) {
 		})
 		release()
 		awaitFlag(t, conn, flagPaused, false)
-		later(conn, time.Second)
+		fire(conn, lastHeard(conn)+ticks(time.Second))
 		if conn.State() != Open {
 			t.Fatal("the peer is blamed for the time in which it was not read")
 		}
@@ -124,7 +133,7 @@ func TestAMessageDoesNotTimeOutWhileItIsNotRead(t *testing.T) {
 		r.await("the third message", func(s Stats) bool { return s.MessagesIn == 3 })
 		p.write(frame(ws.OpText, true, nil)[:1]) // the rest of this one never comes
 		awaitFlag(t, conn, flagPartial, true)
-		later(conn, 11*time.Second)
+		fire(conn, lastHeard(conn)+ticks(11*time.Second))
 		p.wantClose(1008)
 		p.Close()
 		wantClosed(t, ch, ReasonMessageTimeout, 1008, "message timeout", false)

@@ -179,6 +179,18 @@ func TestAConnectionThatFillsItsQueueAsItEmptiesGivesWay(t *testing.T) {
 	})
 }
 
+func TestAQueueOfMoreThanATurnsWritesIsWrittenInTheNextOnes(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		c.Slow = SlowDropOldest // so that messages are not packed
+		const n = 2*maxRounds*maxIov + 1
+		_, p, conn := slowRig(t, c)
+		offer(t, conn, 0, n)
+		for i := range n {
+			p.want(ws.OpText, string(message(i)))
+		}
+	})
+}
+
 func TestABurstInOneTurnMakesNoReaderSlow(t *testing.T) {
 	modes(t, func(t *testing.T, c Config) {
 		const n = 300
