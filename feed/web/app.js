@@ -1,7 +1,7 @@
 // The page: a table of symbols that follows the feed. Messages only note what changed; the screen is brought up to date once
 // a frame where somebody can see it, and the rest of the table once a second, for who searches it or has it read out.
 import { FeedClient } from './client.js';
-import { Trail, draw, readColors } from './chart.js';
+import { Trail, colors, draw, readColors } from './chart.js';
 
 const MOST = 1000; // channels that the server gives one connection
 const REDRAW = 200; // ms between two drawings of one line
@@ -40,10 +40,11 @@ class Row {
     this.symbol = symbol;
     const row = document.createElement('tr');
     row.dataset.symbol = symbol;
-    row.innerHTML = `<th scope="row" class="symbol"><button type="button"></button></th><td class="last">–</td>
-      <td class="change"><span class="amount"></span><small></small></td><td class="bid"></td><td class="ask"></td>
-      <td class="trend"><canvas aria-hidden="true"></canvas></td><td class="rate"></td>
-      <td class="on"><input type="checkbox" role="switch" checked></td>`;
+    row.setAttribute('role', 'row'); // rows that are grids are no rows to all browsers
+    row.innerHTML = `<th scope="row" role="rowheader" class="symbol"><button type="button"></button></th><td role="cell" class="last">–</td>
+      <td role="cell" class="change"><span class="amount"></span> <small></small></td><td role="cell" class="bid"></td><td role="cell" class="ask"></td>
+      <td role="cell" class="trend"><canvas aria-hidden="true"></canvas></td><td role="cell" class="rate"></td>
+      <td role="cell" class="on"><input type="checkbox" role="switch" checked></td>`;
     const find = (selector) => row.querySelector(selector);
     this.element = row;
     this.last = find('.last');
@@ -136,11 +137,14 @@ function setClass(node, name) {
   if (node.className !== name) node.className = name;
 }
 
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+
+// flash shows for a moment which way a price went. A class that starts an animation anew would need a layout in between.
 function flash(node, direction) {
-  node.classList.remove('went-up', 'went-down');
-  if (!direction) return;
-  void node.offsetWidth; // or the animation would not begin again
-  node.classList.add(direction > 0 ? 'went-up' : 'went-down');
+  if (!direction || calm.matches) return;
+  const name = direction > 0 ? 'up' : 'down';
+  node.flashing?.cancel();
+  node.flashing = node.animate([{ backgroundColor: colors[`${name}-flash`], color: colors[name] }, {}], { duration: 600, easing: 'ease-out' });
 }
 
 const decimals = (text) => (text.split('.')[1] ?? '').length;
@@ -258,7 +262,6 @@ function rowOf(symbol) {
     row = new Row(symbol);
     rows.set(symbol, row);
     page.rows.append(row.element);
-    filter();
   }
   return row;
 }
@@ -313,7 +316,11 @@ const client = new FeedClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}:
 
   data(m, lag, gap) {
     const [stream, symbol] = m.ch.split(/:(.*)/s);
-    const row = rowOf(symbol);
+    if (!rows.has(symbol)) {
+      rowOf(symbol); // new, and a wildcard found it
+      filter();
+    }
+    const row = rows.get(symbol);
     if (gap) totals.gaps++;
     if (m.type === 'update') {
       totals.updates++;

@@ -23,12 +23,12 @@ export class Trail {
   }
 }
 
-const colors = {};
+export const colors = {};
 
 // readColors takes the theme's colours over from the style sheet.
 export function readColors() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ['up', 'down', 'flat', 'line', 'muted']) colors[name] = style.getPropertyValue(`--${name}`).trim();
+  for (const name of ['up', 'down', 'flat', 'line', 'muted', 'up-flash', 'down-flash']) colors[name] = style.getPropertyValue(`--${name}`).trim();
 }
 
 // fit gives a canvas as many pixels as it has on the screen, and returns its size in CSS pixels.
