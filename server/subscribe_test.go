@@ -9,6 +9,7 @@ import (
 
 func TestASubscriberGetsAllThatIsPublishedAfterSubscribeReturns(t *testing.T) {
 	modes(t, func(t *testing.T, c Config) {
+		c.Loops = 1
 		var topic *Topic
 		inline := c.Inline
 		c.Handler.OnMessage = func(c *Conn, m Message) {
@@ -21,10 +22,19 @@ func TestASubscriberGetsAllThatIsPublishedAfterSubscribeReturns(t *testing.T) {
 			topic.Publish(Publication{Op: ws.OpText, Payload: []byte("stayed")})
 		}
 		r := start(t, c, func(s *Server) { topic = s.NewTopic("t", TopicConfig{}) })
-		p := r.dial()
-		p.send(ws.OpText, "x")
-		p.want(ws.OpText, "joined")
-		p.want(ws.OpText, "stayed")
+		var peers []*peer
+		for range 3 {
+			p := r.dial()
+			p.send(ws.OpText, "x")
+			for _, other := range peers {
+				other.want(ws.OpText, "before")
+			}
+			peers = append(peers, p)
+			for _, p := range peers {
+				p.want(ws.OpText, "joined")
+				p.want(ws.OpText, "stayed")
+			}
+		}
 	})
 }
 
