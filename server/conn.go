@@ -200,7 +200,7 @@ func (c *Conn) pingLocked(payload []byte) Result {
 }
 
 // Close starts the closing handshake (RFC 6455 7.1.2): what was sent before is still sent, then a Close frame with code and text,
-// which is cut to 123 bytes (code 0: an empty body; a code that RFC 6455 7.4 does not allow there: 1011). Messages that arrive from now on are dropped. The
+// which is cut to 123 bytes (codes 0, 1005, 1006 and 1015: an empty body; others that RFC 6455 7.4 does not allow there: 1011). Messages that arrive from now on are dropped. The
 // connection ends when the peer has answered, or after Config.CloseTimeout. Only the first call has an effect.
 func (c *Conn) Close(code ws.StatusCode, text string) {
 	c.mu.Lock()

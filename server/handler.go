@@ -6,7 +6,8 @@ import (
 
 // Handler is what the application does with its connections. The functions of one connection run in the order OnOpen,
 // OnMessage…, OnClose, one at a time; those of different connections run at once. They run on the pool, or on the connection's
-// loop with Config.Inline. A panic in one ends that connection with 1011 and nothing else.
+// loop with Config.Inline. A panic in one ends that connection with 1011 and nothing else;
+// runtime.Goexit must not be called in one.
 //
 // They are fields, not an interface, because a nil one costs nothing: a server that has no OnOpen makes no trip to the pool for
 // it, and no method has to be written only to be empty.
