@@ -60,7 +60,9 @@ type posts struct {
 	calls []func()
 }
 
-func (p *posts) empty() bool { return len(p.conns) == 0 && len(p.pubs) == 0 && len(p.calls) == 0 && len(p.late) == 0 }
+func (p *posts) empty() bool {
+	return len(p.conns) == 0 && len(p.pubs) == 0 && len(p.calls) == 0 && len(p.late) == 0
+}
 
 // maxIdlePubs is for how many publications an inbox keeps room.
 const maxIdlePubs = 4096
