@@ -215,10 +215,10 @@ func TestPageFitsAPhone(t *testing.T) {
 	_, addr := serve(t, Config{Source: newSim(t, SimConfig{Rate: 50})})
 	b.do(chromedp.EmulateViewport(360, 740), chromedp.Navigate("http://"+addr+"/"))
 	b.await("a price for each symbol", allPriced, simCount)
-	if over := b.text(`String(document.documentElement.scrollWidth - innerWidth)`); over != "0" {
+	if over := b.text(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); over != "0" {
 		t.Errorf("the page is %s pixels wider than the screen", over)
 	}
-	if over := b.text(`[...document.querySelectorAll('#rows input')].filter((e) => e.getBoundingClientRect().right > innerWidth).length + ''`); over != "0" {
+	if over := b.text(`[...document.querySelectorAll('#rows input')].filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth).length + ''`); over != "0" {
 		t.Errorf("%s switches are beyond the edge", over)
 	}
 	if cut := b.text(`[...document.querySelectorAll('#rows th, #rows td.last, #rows td.bid, #rows td.ask')].filter((c) => c.scrollWidth > c.clientWidth).map((c) => c.textContent).join(' ')`); cut != "" {

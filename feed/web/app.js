@@ -44,7 +44,7 @@ class Row {
     row.innerHTML = `<th scope="row" role="rowheader" class="symbol"><button type="button"></button></th><td role="cell" class="last">–</td>
       <td role="cell" class="change"><span class="amount"></span> <small></small></td><td role="cell" class="bid"></td><td role="cell" class="ask"></td>
       <td role="cell" class="trend"><canvas aria-hidden="true"></canvas></td><td role="cell" class="rate"></td>
-      <td role="cell" class="on"><input type="checkbox" role="switch" checked></td>`;
+      <td role="cell" class="on"><label><input type="checkbox" role="switch" checked></label></td>`;
     const find = (selector) => row.querySelector(selector);
     this.element = row;
     this.last = find('.last');
@@ -58,9 +58,8 @@ class Row {
     this.toggle = find('input');
     find('button').textContent = symbol;
     this.toggle.setAttribute('aria-label', `Subscribe to ${symbol}`);
-    this.toggle.addEventListener('click', (event) => event.stopPropagation());
     this.toggle.addEventListener('change', () => follow([this], this.toggle.checked));
-    row.addEventListener('click', () => select(this));
+    row.addEventListener('click', ({ target }) => target.closest('.on') || select(this)); // beside the switch is not the row
     visible.observe(row);
   }
 
