@@ -54,18 +54,24 @@ func New(c Config) (*Feed, error) {
 	return f, nil
 }
 
-// Listen accepts connections at a TCP address from now on; port 0 takes a free one, and the result tells which.
+// Listen accepts connections at a TCP address from now on; port 0 takes a free one, and the result tells which. Run ends what it
+// has begun, also if it failed.
 func (f *Feed) Listen(addr string) (net.Addr, error) { return f.server.Listen(addr) }
 
 // Run delivers the source's updates until ctx ends, or the source fails, and shuts the server down then. The error is the
 // source's; none if ctx was the end. A source that comes to its own end leaves the last values standing.
 func (f *Feed) Run(ctx context.Context) error {
 	err := f.run(ctx)
+	f.end(ctx, err)
+	return err
+}
+
+// end shuts the server down.
+func (f *Feed) end(ctx context.Context, cause error) {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.config.Drain)
 	defer cancel()
-	report, drainErr := f.server.Shutdown(drain)
-	f.config.Logger.Info("feed ended", "closed", report.Closed, "forced", report.Forced, "err", errors.Join(err, drainErr))
-	return err
+	report, err := f.server.Shutdown(drain)
+	f.config.Logger.Info("feed ended", "closed", report.Closed, "forced", report.Forced, "err", errors.Join(cause, err))
 }
 
 // run is Run without the end.
@@ -110,6 +116,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	addr, err := f.Listen(f.config.Addr)
 	if err != nil {
+		f.end(ctx, err) // its loops may run already
 		return err
 	}
 	f.config.Logger.Info("feed is served", "page", "http://"+addr.String()+"/", "websocket", "ws://"+addr.String()+socketPath)
@@ -134,6 +141,9 @@ func (f *Feed) deliver(u *Update) {
 		in.trade(u, now)
 		in.channels[trades].publish()
 		f.metrics.trades.Inc()
+	default:
+		f.metrics.dropped.Inc()
+		return
 	}
 	in.channels[ticker].publish()
 }

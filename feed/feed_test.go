@@ -1,9 +1,11 @@
 package feed
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -194,6 +196,46 @@ func TestFeedReplaysEveryQuoteToItsFirstSubscriber(t *testing.T) {
 				t.Errorf("%d of %d came, %d were conflated", p.data-1, quotes, missed)
 			}
 		})
+	}
+}
+
+func TestRunServesUntilItsContextEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	log, told := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, Config{Addr: "127.0.0.1:0", Source: newScript("A"), Logger: slog.New(slog.NewTextHandler(told, nil))})
+		told.Close()
+	}()
+	lines := bufio.NewScanner(log)
+	lines.Scan()
+	_, page, _ := strings.Cut(lines.Text(), "page=")
+	page, _, _ = strings.Cut(page, " ")
+	if resp, _ := get(t, "GET", page); resp.StatusCode != 200 {
+		t.Errorf("%s: %s", page, resp.Status)
+	}
+	cancel()
+	for lines.Scan() {
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := Run(ctx, Config{Addr: "nowhere:-1"}); err == nil {
+		t.Error("an address that is none was listened at")
+	}
+}
+
+func TestFeedDropsWhatIsNeitherQuoteNorTrade(t *testing.T) {
+	source := newScript("A")
+	_, addr := serve(t, Config{Source: source, Silence: -1})
+	p := dial(t, addr)
+	p.subscribe("ticker:A")
+	source.quote("A", 1)
+	source.updates <- Update{Symbol: "A"}
+	source.quote("A", 2)
+	p.until("ticker:A", 2)
+	if p.data != 3 {
+		t.Errorf("%d messages for a snapshot and two quotes", p.data)
 	}
 }
 

@@ -26,7 +26,7 @@ func newMetrics(f *Feed) *metrics {
 		registry: prometheus.NewRegistry(),
 		quotes:   updates.WithLabelValues("quote"),
 		trades:   updates.WithLabelValues("trade"),
-		dropped:  prometheus.NewCounter(counter("updates_dropped_total", "Updates for a symbol that is none, or one too many.")),
+		dropped:  prometheus.NewCounter(counter("updates_dropped_total", "Updates that are neither quote nor trade, or of a symbol that is none or one too many.")),
 		requests: prometheus.NewCounterVec(counter("requests_total", "Requests of clients; op is invalid where none could be read."), []string{"op"}),
 		errors:   prometheus.NewCounterVec(counter("errors_total", "Requests, and channels of requests, that were refused."), []string{"code"}),
 	}
