@@ -15,7 +15,7 @@ import (
 )
 
 // Conn is one connection. All its methods may be called from any goroutine, also after it is closed. It is 128 bytes, and while
-// nothing happens on it, it holds no other memory (DESIGN: an idle connection is a struct, a slot and a descriptor).
+// nothing happens on it, it holds no other memory: an idle connection is this struct, a slot and a descriptor.
 type Conn struct {
 	loop  *loop
 	token poller.Token

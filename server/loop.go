@@ -38,7 +38,7 @@ type loop struct {
 
 	count     counters
 	stats     published
-	turn      time.Time // when this turn's first event came, if turns are timed
+	turn      time.Time // when this turn began: at its first event
 	dropped   atomic.Uint64
 	conflated atomic.Uint64
 	overruns  atomic.Uint64
