@@ -1,0 +1,121 @@
+package report
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// The histograms tell values apart by a thousandth, from a microsecond to an hour;
+// what is longer counts as an hour. All have the same layout, so that they merge exactly.
+const (
+	lowest  = int64(time.Microsecond)
+	highest = int64(time.Hour)
+	digits  = 3
+)
+
+// Histogram counts durations. Merging two gives what one would hold that had
+// recorded all. Its JSON is HdrHistogram's compressed V2 encoding in base64, in
+// nanoseconds. Not safe for concurrent use.
+type Histogram struct{ h *hdrhistogram.Histogram }
+
+// NewHistogram makes an empty one. It takes about 180 KiB.
+func NewHistogram() *Histogram {
+	return &Histogram{hdrhistogram.New(lowest, highest, digits)}
+}
+
+// Record counts d; less than zero counts as zero.
+func (h *Histogram) Record(d time.Duration) {
+	// The bounds are inside the layout, so there is no error left.
+	_ = h.h.RecordValue(min(max(int64(d), 0), highest))
+}
+
+// Merge adds what o, which may be nil, has counted.
+func (h *Histogram) Merge(o *Histogram) {
+	if o != nil {
+		h.h.Merge(o.h)
+	}
+}
+
+// Reset forgets everything.
+func (h *Histogram) Reset() { h.h.Reset() }
+
+// Clone returns a copy.
+func (h *Histogram) Clone() *Histogram {
+	c := NewHistogram()
+	c.Merge(h)
+	return c
+}
+
+// Count returns how many durations were recorded. A nil Histogram has none.
+func (h *Histogram) Count() int64 {
+	if h == nil {
+		return 0
+	}
+	return h.h.TotalCount()
+}
+
+// Quantile returns the duration that q (0 to 1) of all do not exceed, to a
+// thousandth, or 0 when nothing was recorded.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	if h.Count() == 0 {
+		return 0
+	}
+	return time.Duration(h.h.ValueAtQuantile(100 * q))
+}
+
+// Min returns the shortest duration, to a thousandth, or 0 when nothing was recorded.
+func (h *Histogram) Min() time.Duration {
+	if h.Count() == 0 {
+		return 0
+	}
+	return time.Duration(h.h.Min())
+}
+
+// Max returns the longest duration, to a thousandth.
+func (h *Histogram) Max() time.Duration { return h.Quantile(1) }
+
+// Mean returns the mean, or 0 when nothing was recorded.
+func (h *Histogram) Mean() time.Duration {
+	if h.Count() == 0 {
+		return 0
+	}
+	return time.Duration(h.h.Mean())
+}
+
+// Equal reports whether both have counted the same.
+func (h *Histogram) Equal(o *Histogram) bool { return h.h.Equals(o.h) }
+
+// MarshalJSON encodes the counts.
+func (h *Histogram) MarshalJSON() ([]byte, error) {
+	// The encoder already ends in base64.
+	b, err := h.h.EncodeV2()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(string(b))
+}
+
+// UnmarshalJSON reads what MarshalJSON made; a histogram of another layout is an error.
+func (h *Histogram) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+		return fmt.Errorf("histogram: %w", err)
+	}
+	d, err := hdrhistogram.Decode([]byte(s))
+	if err != nil {
+		return fmt.Errorf("histogram: %w", err)
+	}
+	n := NewHistogram()
+	if dropped := n.h.Merge(d); dropped != 0 {
+		return fmt.Errorf("histogram: %d values are over an hour", dropped)
+	}
+	h.h = n.h
+	return nil
+}
