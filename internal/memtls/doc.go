@@ -1,0 +1,45 @@
+// Package memtls lets an event loop speak TLS: it drives a [tls.Conn] from memory. The loop owns the socket, feeds in what it read
+// from it, and takes out what it is to write to it. All cryptography and every rule of TLS stay crypto/tls's own.
+//
+// # The life of a connection
+//
+//	c, err := memtls.Client(config, func() { loop.post(conn) }) // or Server
+//	c.Start(ctx)
+//
+//	// posted by notify:
+//	out = c.Output(out)               // to be written to the socket, also when the handshake failed: an alert
+//	done, err := c.Handshaken()       // once done without err: Seal
+//	plain, err = c.Feed(plain, nil)   // what came right behind the handshake
+//
+//	// the socket is readable:
+//	plain, err = c.Feed(plain, bytes) // or FeedEOF and Feed(plain, nil) at the stream's end
+//	out = c.Output(out)               // what reading caused: answers to key updates, alerts
+//
+//	// to send:
+//	out, err = c.Seal(out, plain)
+//
+//	// the end:
+//	out = c.CloseNotify(out)
+//	c.Close()
+//
+// # Goroutines
+//
+// The handshake of crypto/tls blocks and cannot be resumed after an error, not even after a temporary one. It runs on a goroutine
+// of its own, which Start starts and which ends with the handshake, or soon after Close or the end of Start's context. It calls
+// notify each time it wrote something and when it is at its end. Callbacks of the [tls.Config] run on it too.
+//
+// After the handshake no goroutine is left. Reading then goes on after a temporary error as if nothing had been, so Feed reads
+// until the bytes are used up.
+//
+// # Locks
+//
+// All methods belong to one goroutine, the loop's. One lock per connection (wire.mu) protects what the handshake's goroutine shares
+// with it: the bytes that wait in both directions, the end of the stream, and the handshake's result. From the moment a method of
+// the loop has seen that the handshake succeeded, nothing is locked any more, but by Close. notify is called without the lock.
+//
+// # Memory
+//
+// After the handshake Feed reads from the caller's bytes in place and Seal appends to the caller's buffer: a Conn holds no buffer
+// of its own, but for what the caller has not yet taken by Output. What crypto/tls keeps is a buffer that grows to the longest
+// record received, 16 KiB and some at most.
+package memtls
