@@ -18,7 +18,9 @@ const minRead = 512
 
 var (
 	// ErrFlood is the error of a peer that sent more than 64 KiB during the
-	// handshake, faster than they were read.
+	// handshake, faster than they were read. A client that sends that much
+	// right behind its last message of the handshake is a flood too; one that
+	// wants a WebSocket first waits for the answer to its upgrade.
 	ErrFlood = errors.New("the peer sent too much during the TLS handshake")
 
 	// ErrHandshaking is the error of sending before the handshake is done.
@@ -97,7 +99,9 @@ func (c *Conn) Handshaken() (done bool, err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.settled = w.done && w.result == nil
+	if w.done && w.result == nil {
+		w.settled = true // written only now: until done, the other goroutine reads it without the lock
+	}
 	return w.done, w.result
 }
 
