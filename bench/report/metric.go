@@ -34,7 +34,8 @@ func (u unit) format(v float64) string {
 	return significant(v)
 }
 
-// direction is which way a metric gets better.
+// direction is which way a metric gets better for the server. Counts that follow from
+// the length of the run, and what the tool uses, have none.
 type direction int
 
 const (
@@ -89,12 +90,12 @@ func number64[N int | int64 | float64](n N) *float64 {
 
 // metrics is all of them, in the order of the table.
 var metrics = slices.Concat(
-	latencies("", "latency", func(r *Report) *Summary { return r.Latency }),
-	latencies("service.", "service latency", func(r *Report) *Summary { return r.Service }),
-	latencies("connect.", "connect times", func(r *Report) *Summary { return r.Connect }),
-	latencies("slip.", "schedule", func(r *Report) *Summary { return r.Slip }),
-	latencies("skew.", "skew", skew),
-	latencies("notice.", "notice times", notice),
+	latencies("", "latency", lower, func(r *Report) *Summary { return r.Latency }),
+	latencies("service.", "service latency", lower, func(r *Report) *Summary { return r.Service }),
+	latencies("connect.", "connect times", lower, func(r *Report) *Summary { return r.Connect }),
+	latencies("slip.", "slip", neither, func(r *Report) *Summary { return r.Slip }),
+	latencies("skew.", "skew", lower, skew),
+	latencies("notice.", "notice times", lower, notice),
 	connectionMetrics, messageMetrics, scenarioMetrics, processMetrics,
 )
 
@@ -113,9 +114,13 @@ func notice(r *Report) *Summary {
 }
 
 // latencies are the metrics of a summary.
-func latencies(prefix, what string, section func(*Report) *Summary) []metric {
+func latencies(prefix, what string, better direction, section func(*Report) *Summary) []metric {
 	figure := func(name string, q float64, get func(*Summary) *float64) metric {
-		return metric{prefix + name, micro, lower, func(r *Report) (float64, string) {
+		better := better
+		if name == "min" {
+			better = neither // one lucky value
+		}
+		return metric{prefix + name, micro, better, func(r *Report) (float64, string) {
 			s := section(r)
 			if s == nil {
 				return 0, "the run measured no " + what
@@ -140,7 +145,7 @@ func latencies(prefix, what string, section func(*Report) *Summary) []metric {
 
 var connectionMetrics = []metric{
 	{"attempts", whole, neither, always(func(r *Report) float64 { return float64(r.Connections.Attempts) })},
-	{"opened", whole, higher, always(func(r *Report) float64 { return float64(r.Connections.Opened) })},
+	{"opened", whole, neither, always(func(r *Report) float64 { return float64(r.Connections.Opened) })},
 	{"failed", whole, lower, always(func(r *Report) float64 { return float64(r.Connections.Failed) })},
 	{"lost", whole, lower, always(func(r *Report) float64 { return float64(r.Connections.Lost) })},
 	{"alive", whole, higher, always(func(r *Report) float64 { return float64(r.Connections.AliveAtEnd) })},
@@ -148,11 +153,11 @@ var connectionMetrics = []metric{
 }
 
 var messageMetrics = []metric{
-	{"sent", whole, higher, always(func(r *Report) float64 { return float64(r.Exchange.Sent) })},
-	{"received", whole, higher, always(func(r *Report) float64 { return float64(r.Exchange.Received) })},
-	{"sent_rate", perTime, higher, always(func(r *Report) float64 { return r.Exchange.SentRate })},
+	{"sent", whole, neither, always(func(r *Report) float64 { return float64(r.Exchange.Sent) })},
+	{"received", whole, neither, always(func(r *Report) float64 { return float64(r.Exchange.Received) })},
+	{"sent_rate", perTime, neither, always(func(r *Report) float64 { return r.Exchange.SentRate })},
 	{"rate", perTime, higher, always(func(r *Report) float64 { return r.Exchange.ReceivedRate })},
-	{"replies", whole, higher, on(echoTraffic, func(r *Report) float64 { return float64(r.Exchange.Replies) })},
+	{"replies", whole, neither, on(echoTraffic, func(r *Report) float64 { return float64(r.Exchange.Replies) })},
 	{"mismatched", whole, lower, on(echoTraffic, func(r *Report) float64 { return float64(r.Exchange.Mismatched) })},
 	{"unanswered", whole, lower, on(echoTraffic, func(r *Report) float64 { return float64(r.Exchange.Unanswered) })},
 	{"unsent", whole, lower, func(r *Report) (float64, string) {
@@ -180,12 +185,12 @@ func slow(r *Report) *Slow             { return r.Slow }
 func process(r *Report) *ServerProcess { return r.Process }
 
 var scenarioMetrics = []metric{
-	{"published", whole, higher, of(fanout, noFanout, func(f *Fanout) *float64 { return number64(f.Published) })},
-	{"deliveries", whole, higher, of(fanout, noFanout, func(f *Fanout) *float64 { return number64(f.Deliveries) })},
+	{"published", whole, neither, of(fanout, noFanout, func(f *Fanout) *float64 { return number64(f.Published) })},
+	{"deliveries", whole, neither, of(fanout, noFanout, func(f *Fanout) *float64 { return number64(f.Deliveries) })},
 	{"reach", share, higher, of(fanout, noFanout, func(f *Fanout) *float64 { return number64(f.Reach) })},
 	{"duplicates", whole, lower, of(fanout, noFanout, func(f *Fanout) *float64 { return number64(f.Duplicates) })},
-	{"snapshots", whole, higher, of(feed, noFeed, func(f *Feed) *float64 { return number64(f.Snapshots) })},
-	{"updates", whole, higher, of(feed, noFeed, func(f *Feed) *float64 { return number64(f.Updates) })},
+	{"snapshots", whole, neither, of(feed, noFeed, func(f *Feed) *float64 { return number64(f.Snapshots) })},
+	{"updates", whole, neither, of(feed, noFeed, func(f *Feed) *float64 { return number64(f.Updates) })},
 	{"gaps", whole, lower, of(feed, noFeed, func(f *Feed) *float64 { return number64(f.Gaps) })},
 	{"repeats", whole, lower, of(feed, noFeed, func(f *Feed) *float64 { return number64(f.Repeats) })},
 	{"jain", share, higher, of(receivers, noFairness, func(f *Fairness) *float64 { return number64(f.Jain) })},
@@ -207,8 +212,8 @@ var scenarioMetrics = []metric{
 const noServer = "the server's process was not watched, or the system does not tell"
 
 var processMetrics = []metric{
-	{"cpu", share, lower, always(func(r *Report) float64 { return r.Tool.CPUShare })},
-	{"lag", micro, lower, always(func(r *Report) float64 { return r.Tool.Lag })},
+	{"cpu", share, neither, always(func(r *Report) float64 { return r.Tool.CPUShare })},
+	{"lag", micro, neither, always(func(r *Report) float64 { return r.Tool.Lag })},
 	{"bytes_per_client", octets, lower, func(r *Report) (float64, string) {
 		if r.Tool.BytesPerClient == 0 {
 			return 0, "too few connections opened to tell"

@@ -14,7 +14,7 @@ const (
 )
 
 func (p paint) in(style, text string) string {
-	if !p || text == "" {
+	if !p || text == "" || style == "" {
 		return text
 	}
 	return style + text + "\x1b[0m"

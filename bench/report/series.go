@@ -1,27 +1,12 @@
 package report
 
-import "time"
-
-// series makes one point of each second. A second in which the phase changed has
-// several intervals.
+// series makes one point of each second.
 func (b *builder) series() []Point {
 	points := []Point{}
 	var before *Server
-	for n := 0; n < len(b.intervals); {
-		var sum Interval
-		var phase Phase
-		var most time.Duration = -1
-		second := b.intervals[n].Second
-		for ; n < len(b.intervals) && b.intervals[n].Second == second; n++ {
-			i := b.intervals[n]
-			if i.Length > most {
-				phase, most = i.Phase, i.Length
-			}
-			sum.MergeLater(i)
-		}
-		sum.Second, sum.Phase = second, phase
-		points = append(points, point(&sum, before))
-		before = sum.Server
+	for i := range bySecond(b.intervals) {
+		points = append(points, point(i, before))
+		before = i.Server
 	}
 	return points
 }

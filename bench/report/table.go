@@ -17,12 +17,11 @@ const (
 // What came from outside is written without control characters.
 func (r *Report) Table(w io.Writer, color bool) error {
 	t := &table{r: r, paint: paint(color)}
-	t.head()
-	t.connections()
-	t.messages()
-	t.scenario()
-	t.latencies()
-	t.processes()
+	fmt.Fprintf(&t.out, "%s %s\n%s\n\n", t.paint.in(bold, printable(r.Run.Scenario)), r.targets(), t.paint.in(dim, r.subtitle()))
+	t.rows(r.rows())
+	t.spreads()
+	t.out.WriteString("\n")
+	t.rows(r.processRows())
 	t.failures()
 	t.assertions()
 	t.warnings()
@@ -36,125 +35,28 @@ type table struct {
 	out   bytes.Buffer
 }
 
-// line writes one line of facts behind a label.
-func (t *table) line(name string, facts ...string) {
-	var said []string
-	for _, f := range facts {
-		if f != "" {
-			said = append(said, f)
+func (t *table) rows(rows []row) {
+	for _, row := range rows {
+		var said []string
+		for _, f := range row.Facts {
+			text := f.Text
+			if f.Bad {
+				text = t.paint.in(red, text)
+			}
+			said = append(said, text)
 		}
-	}
-	fmt.Fprintf(&t.out, "%s%s\n", t.paint.in(bold, pad(name, label, false)), strings.Join(said, ", "))
-}
-
-func (t *table) head() {
-	r := t.r
-	targets := make([]string, len(r.Run.Targets))
-	for i, target := range r.Run.Targets {
-		targets[i] = printable(target)
-	}
-	fmt.Fprintf(&t.out, "%s %s\n", t.paint.in(bold, r.Run.Scenario), strings.Join(targets, " "))
-	fmt.Fprintf(&t.out, "%s\n\n", t.paint.in(dim, r.subtitle()))
-}
-
-// subtitle says in one line what was asked for.
-func (r *Report) subtitle() string {
-	parts := []string{count(int64(r.Run.Asked)) + " connections"}
-	if n := len(r.Run.Workers); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d %s", n, plural(int64(n), "worker", "workers")))
-	}
-	l := r.Load
-	switch {
-	case r.Run.Scenario == churnScenario:
-		parts[0] = "at most " + parts[0]
-		parts = append(parts, rate(l.Rate)+" new connections/s")
-	case l.Traffic == echoTraffic && l.Rate == 0:
-		parts = append(parts, "echo in a closed loop")
-	case l.Traffic == echoTraffic:
-		parts = append(parts, "echo at "+rate(l.Rate)+" messages/s (open loop)")
-	case l.Traffic == fanoutTraffic && l.Rate > 0:
-		parts = append(parts, rate(l.Rate)+" publications/s")
-	case l.Traffic != noTraffic:
-		parts = append(parts, l.Traffic)
-	}
-	if l.Size != "" {
-		parts = append(parts, l.Size+" bytes")
-	}
-	parts = append(parts, "measured "+seconds(r.Seconds.Measure))
-	return printable(strings.Join(parts, ", "))
-}
-
-func (t *table) connections() {
-	c := t.r.Connections
-	t.line("connections", count(c.Opened)+" opened", t.bad(c.Failed, "failed"), t.bad(c.Lost, "lost"),
-		count(c.AliveAtEnd)+" open at the end")
-	facts := []string{"in " + seconds(t.r.Seconds.Ramp)}
-	if t.r.Run.Scenario == churnScenario {
-		facts = []string{"while measuring"}
-	}
-	if c.PerSecond > 0 {
-		t.line("", append([]string{rate(c.PerSecond) + " opened/s"}, facts...)...)
+		fmt.Fprintf(&t.out, "%s%s\n", t.paint.in(bold, pad(row.Name, label, false)), strings.Join(said, ", "))
 	}
 }
 
-// bad writes a number that should be zero.
-func (t *table) bad(n int64, what string) string {
-	text := count(n) + " " + what
-	if n > 0 {
-		return t.paint.in(red, text)
-	}
-	return text
-}
-
-// some writes a number that is worth a word only when it is not zero.
-func (t *table) some(n int64, what string) string {
-	if n == 0 {
-		return ""
-	}
-	return count(n) + " " + what
-}
-
-func (t *table) messages() {
-	m := t.r.Exchange
-	if m.Sent > 0 {
-		t.line("sent", count(m.Sent), rate(m.SentRate)+"/s", size(m.SentBytesRate)+"/s")
-	}
-	if m.Received > 0 {
-		t.line("received", count(m.Received), rate(m.ReceivedRate)+"/s", size(m.ReceivedBytesRate)+"/s",
-			t.some(m.Pings, plural(m.Pings, "ping answered", "pings answered")))
-	} else if m.Pings > 0 {
-		t.line("pings", count(m.Pings)+" answered")
-	}
-	if t.r.Load.Traffic == echoTraffic {
-		facts := []string{count(m.Replies), t.bad(m.Mismatched, "mismatched"), t.bad(m.Unanswered, "unanswered")}
-		if t.r.Load.Rate > 0 {
-			facts = append(facts, t.bad(m.Unsent, "unsent"))
-		}
-		t.line("replies", facts...)
-	} else if m.Unsent > 0 {
-		t.line("schedule", t.bad(m.Unsent, "unsent"))
-	}
-}
-
-func (t *table) latencies() {
-	rows := [][]string{{"", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", "values"}}
-	add := func(name string, s *Summary) {
-		if s != nil {
-			rows = append(rows, append([]string{pad(name, label-2, false)}, s.cells()...))
-		}
-	}
-	r := t.r
-	add("latency", r.Latency)
-	add("service", r.Service)
-	add("skew", skew(r))
-	if r.Fairness != nil {
-		add("per client", r.Fairness.Means)
-	}
-	add("notice", notice(r))
-	add("connect", r.Connect)
-	add("slip", r.Slip)
-	if len(rows) == 1 {
+func (t *table) spreads() {
+	spreads := t.r.spreads()
+	if len(spreads) == 0 {
 		return
+	}
+	rows := [][]string{append([]string{""}, columns...)}
+	for _, s := range spreads {
+		rows = append(rows, append([]string{pad(s.Name, label-2, false)}, s.Cells...))
 	}
 	t.out.WriteString("\n")
 	for n, line := range grid(rows) {
@@ -165,56 +67,68 @@ func (t *table) latencies() {
 	}
 }
 
-// cells are the figures of a row, a dash where there were too few values.
-func (s *Summary) cells() []string {
-	cells := []string{duration(s.Min), duration(s.Mean)}
-	for _, p := range []*float64{s.P50, s.P90, s.P99, s.P999, s.P9999} {
-		if p == nil {
-			cells = append(cells, "-")
-			continue
-		}
-		cells = append(cells, duration(*p))
-	}
-	return append(cells, duration(s.Max), count(s.Count))
-}
-
-func (t *table) processes() {
-	t.out.WriteString("\n")
-	tool := t.r.Tool
-	facts := []string{
-		fmt.Sprintf("cpu %s of %s (at most %s)", percent(tool.CPUShare), coresText(tool.Cores), percent(tool.CPUShareMax)),
-		size(float64(tool.RSS)),
-	}
-	if tool.BytesPerClient > 0 {
-		facts = append(facts, size(tool.BytesPerClient)+" a client")
-	}
-	t.line("tool", append(facts, "late by at most "+duration(tool.Lag))...)
-	p := t.r.Process
-	if p == nil {
+func (t *table) failures() {
+	if len(t.r.Failures) == 0 {
 		return
 	}
-	t.line("server", p.facts()...)
+	fmt.Fprintf(&t.out, "\n%s\n", t.paint.in(bold, "failures"))
+	width := 0
+	for _, f := range t.r.Failures {
+		width = max(width, len(count(f.Count)))
+	}
+	for _, f := range t.r.Failures {
+		fmt.Fprintf(&t.out, "  %s  %s\n", pad(count(f.Count), width, true), t.paint.in(red, printable(f.Kind)))
+		indent := strings.Repeat(" ", width+4)
+		if f.Example != "" && f.Example != f.Kind {
+			t.wrap(indent, indent, dim, printable(f.Example))
+		}
+		t.wrap(indent, indent, "", printable(f.Hint))
+	}
 }
 
-func coresText(n int64) string { return count(n) + " " + plural(n, "core", "cores") }
+func (t *table) assertions() {
+	if len(t.r.Assertions) == 0 {
+		return
+	}
+	fmt.Fprintf(&t.out, "\n%s\n", t.paint.in(bold, "assertions"))
+	width := 0
+	for _, a := range t.r.Assertions {
+		width = max(width, len([]rune(a.Text)))
+	}
+	for _, a := range t.r.Assertions {
+		verdict, said := t.paint.in(green, "ok  "), a.Found
+		if !a.OK {
+			verdict, said = t.paint.in(red, "FAIL"), a.Why
+		}
+		fmt.Fprintf(&t.out, "  %s  %s  %s\n", verdict, pad(printable(a.Text), width, false), printable(said))
+	}
+}
 
-// facts are what is known of the server's process.
-func (p *ServerProcess) facts() []string {
-	var facts []string
-	if p.CPUCores != nil {
-		facts = append(facts, "cpu "+significant(*p.CPUCores)+" cores")
+func (t *table) warnings() {
+	if len(t.r.Warnings) == 0 {
+		return
 	}
-	if p.CPUPerMessage != nil {
-		facts = append(facts, duration(*p.CPUPerMessage)+" a message")
+	fmt.Fprintf(&t.out, "\n%s\n", t.paint.in(bold, "warnings"))
+	for _, w := range t.r.Warnings {
+		t.wrap("  ! ", "    ", yellow, printable(w.Text))
 	}
-	if p.RSS != nil {
-		facts = append(facts, size(float64(*p.RSS)))
+}
+
+// wrap writes text in lines of at most textWidth runes; a longer word gets a line of its own.
+func (t *table) wrap(first, rest, style, text string) {
+	prefix, line := first, ""
+	flush := func() {
+		fmt.Fprintf(&t.out, "%s%s\n", prefix, t.paint.in(style, line))
+		prefix, line = rest, ""
 	}
-	if p.BytesPerConnection != nil {
-		facts = append(facts, size(*p.BytesPerConnection)+" a connection")
+	for _, word := range strings.Fields(text) {
+		if line != "" && len([]rune(prefix+line+" "+word)) > textWidth {
+			flush()
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
 	}
-	if p.KernelBytesPerConnection != nil {
-		facts = append(facts, "kernel "+size(*p.KernelBytesPerConnection)+" a connection")
-	}
-	return facts
+	flush()
 }
