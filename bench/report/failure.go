@@ -24,6 +24,8 @@ const (
 	TLSFailed         = "TLS: failed"
 	NoCloseFrame      = "closed without a close frame" // end of stream
 	ProtocolViolation = "protocol error"
+	PublishFailed     = "publish failed"    // fanout: a POST that was not answered with 2xx
+	SubscribeRefused  = "subscribe refused" // feed: a reply that is not ok
 	Other             = "other"
 )
 
@@ -56,6 +58,8 @@ var hints = map[string]string{
 	TLSFailed:         "The TLS handshake failed. The example says why; versions, ciphers or a client certificate that the server wants are the usual reasons.",
 	NoCloseFrame:      "The server ended the connection without a Close frame: it was killed, or it gave up on the client without saying why. Look into its log.",
 	ProtocolViolation: "The server sent something that RFC 6455 does not allow. The example says what.",
+	PublishFailed:     "A message could not be posted, or the answer was not 2xx. The example says why. Check the URL of --post.",
+	SubscribeRefused:  "The server did not grant a subscription. The example is its reply. Check --channels.",
 	Other:             "No other kind fits. The example has the text of the error.",
 }
 
