@@ -5,46 +5,6 @@ import (
 	"testing"
 )
 
-// handshakeByNotify shakes hands without a synctest: it carries bytes whenever
-// notify was called.
-func handshakeByNotify(tb testing.TB, version uint16) *pair {
-	tb.Helper()
-	return handshakeCut(tb, version, func(b []byte) [][]byte { return [][]byte{b} })
-}
-
-func handshakeCut(tb testing.TB, version uint16, cut func([]byte) [][]byte) *pair {
-	tb.Helper()
-	wake := make(chan struct{}, 1)
-	notify := func() {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
-	p := &pair{
-		client: newClient(tb, clientConfig(version), notify), server: Server(serverConfig(), notify),
-		cut: cut,
-	}
-	p.client.Start(tb.Context())
-	p.server.Start(tb.Context())
-	for open := 0; open < 2; {
-		<-wake
-		p.carry(noWait)
-		open = 0
-		for _, c := range []*Conn{p.client, p.server} {
-			done, err := c.Handshaken()
-			if err != nil {
-				tb.Fatal(err)
-			}
-			if done {
-				open++
-			}
-		}
-	}
-	p.carry(noWait)
-	return p
-}
-
 // roundTrip returns a function that sends 512 bytes to the server and back.
 func roundTrip(tb testing.TB, p *pair) func() {
 	var (

@@ -110,8 +110,9 @@ func (c *Conn) Handshaken() (done bool, err error) {
 // plaintext: the bytes are copied, and the first Feed after it gives what came
 // behind the handshake. Ciphertext is not kept.
 //
-// The plaintext is at most 16 KiB longer than the ciphertext, or 80 KiB the
-// first time. It is valid also with an error. Errors are final: io.EOF when
+// The plaintext is longer than the ciphertext by about a record at most, 16
+// KiB, and the first time also by the 64 KiB that the handshake may have left.
+// It is valid also with an error. Errors are final: io.EOF when
 // the peer closed TLS in order (Seal still works), io.ErrUnexpectedEOF
 // (wrapped) when the stream ended without that, ErrFlood, net.ErrClosed after
 // Close, that of the handshake, and those of crypto/tls, for which Output has

@@ -7,9 +7,9 @@
 //	c.Start(ctx)
 //
 //	// posted by notify:
-//	out = c.Output(out)               // to be written to the socket, also when the handshake failed: an alert
-//	done, err := c.Handshaken()       // once done without err: Seal
-//	plain, err = c.Feed(plain, nil)   // what came right behind the handshake
+//	done, err := c.Handshaken()       // first, so that a failure's alert is in Output
+//	out = c.Output(out)               // to be written to the socket, also after a failure
+//	plain, err = c.Feed(plain, nil)   // when done: what came right behind the handshake
 //
 //	// the socket is readable:
 //	plain, err = c.Feed(plain, bytes) // or FeedEOF and Feed(plain, nil) at the stream's end
@@ -35,7 +35,7 @@
 //
 // All methods belong to one goroutine, the loop's. One lock per connection (wire.mu) protects what the handshake's goroutine shares
 // with it: the bytes that wait in both directions, the end of the stream, and the handshake's result. From the moment a method of
-// the loop has seen that the handshake succeeded, nothing is locked any more, but by Close. notify is called without the lock.
+// the loop has seen that the handshake succeeded, nothing is locked any more, but by FeedEOF and Close. notify is called without the lock.
 //
 // # Memory
 //

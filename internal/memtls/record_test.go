@@ -157,7 +157,10 @@ func TestBadRecordMAC(t *testing.T) {
 		b := seal(t, p.client, "good")
 		b = append(b, seal(t, p.client, "forged")...)
 		b[len(b)-1] ^= 1
-		p.feedServer(append(b, seal(t, p.client, "never read")...), noWait)
+		p.feedServer(append(b, seal(t, p.client, strings.Repeat("never read", 1000))...), noWait)
+		if p.server.wire.in != nil {
+			t.Error("the caller's bytes are kept")
+		}
 		const want = "bad record MAC"
 		if string(p.toServer) != "good" || p.serverErr == nil || !strings.Contains(p.serverErr.Error(), want) {
 			t.Errorf("the server got %q, %v", p.toServer, p.serverErr)

@@ -99,7 +99,7 @@ type pair struct {
 func newPair(t *testing.T, client, server *tls.Config) *pair {
 	p := &pair{
 		client: newClient(t, client, func() {}), server: Server(server, func() {}),
-		cut: func(b []byte) [][]byte { return [][]byte{b} },
+		cut: whole,
 	}
 	p.client.Start(t.Context())
 	p.server.Start(t.Context())
@@ -163,6 +163,47 @@ func (p *pair) feedClient(b []byte, wait func()) {
 	}
 }
 
+// handshakeByNotify shakes hands without a synctest: it carries bytes whenever
+// notify was called.
+func handshakeByNotify(tb testing.TB, version uint16) *pair {
+	tb.Helper()
+	return handshakeCut(tb, version, whole)
+}
+
+// handshakeCut is handshakeByNotify with streams that are cut.
+func handshakeCut(tb testing.TB, version uint16, cut func([]byte) [][]byte) *pair {
+	tb.Helper()
+	wake := make(chan struct{}, 1)
+	notify := func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	p := &pair{
+		client: newClient(tb, clientConfig(version), notify), server: Server(serverConfig(), notify),
+		cut: cut,
+	}
+	p.client.Start(tb.Context())
+	p.server.Start(tb.Context())
+	for open := 0; open < 2; {
+		<-wake
+		p.carry(noWait)
+		open = 0
+		for _, c := range []*Conn{p.client, p.server} {
+			done, err := c.Handshaken()
+			if err != nil {
+				tb.Fatal(err)
+			}
+			if done {
+				open++
+			}
+		}
+	}
+	p.carry(noWait)
+	return p
+}
+
 func seal(tb testing.TB, c *Conn, plaintext string) []byte {
 	tb.Helper()
 	b, err := c.Seal(nil, []byte(plaintext))
@@ -171,6 +212,9 @@ func seal(tb testing.TB, c *Conn, plaintext string) []byte {
 	}
 	return b
 }
+
+// whole does not cut b.
+func whole(b []byte) [][]byte { return [][]byte{b} }
 
 // bytewise cuts b into single bytes.
 func bytewise(b []byte) (pieces [][]byte) {

@@ -148,7 +148,7 @@ func TestAServerOfAStandardClient(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			message := bytes.Repeat([]byte("message "), 4_000) // it may all come before the handshake's end
-			dial := listen(t, func(conn net.Conn) { // who listens in TCP is the client in TLS
+			dial := listen(t, func(conn net.Conn) {            // who listens in TCP is the client in TLS
 				c := tls.Client(conn, clientConfig(version))
 				if _, err := c.Write(message); err != nil {
 					t.Errorf("client: write: %v", err)

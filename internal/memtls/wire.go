@@ -55,7 +55,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.fed.Wait()
 	}
 	if w.closed {
-		return 0, w.whyClosed()
+		return 0, net.ErrClosed
 	}
 	return w.take(p)
 }
@@ -84,8 +84,8 @@ func (w *wire) Write(p []byte) (int, error) {
 	}
 	w.mu.Lock()
 	if w.closed {
-		defer w.mu.Unlock()
-		return 0, w.whyClosed()
+		w.mu.Unlock()
+		return 0, net.ErrClosed
 	}
 	w.out = append(w.out, p...)
 	w.mu.Unlock()
@@ -145,13 +145,6 @@ func (w *wire) closeLocked(cause error) {
 	}
 	w.closed, w.in = true, nil
 	w.fed.Signal()
-}
-
-func (w *wire) whyClosed() error {
-	if w.cause != nil {
-		return w.cause
-	}
-	return net.ErrClosed
 }
 
 // The rest of net.Conn. Nothing here can block for want of a deadline: the
