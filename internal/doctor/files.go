@@ -27,7 +27,7 @@ func files(m Machine, w Want) Check {
 		if m.OS == "linux" {
 			who = "CAP_SYS_RESOURCE" // root of a container often lacks it
 		}
-		c.Why += ", which only " + who + " may raise"
+		c.Why += "; raising the hard one takes " + who
 		c.Mend = moreFiles(m, need)
 	}
 	return c

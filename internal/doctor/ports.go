@@ -55,7 +55,7 @@ func morePorts(w Want, each uint64) []Remedy {
 	}
 	ports := max(each, widestPorts)
 	sources, targets := ceil(uint64(w.Conns), ports*uint64(w.Targets)), ceil(uint64(w.Conns), ports*uint64(w.Sources))
-	if sources > uint64(w.Sources) {
+	if w.Role == Client && sources > uint64(w.Sources) {
 		all = append(all, Remedy{byHand, fmt.Sprintf("source ports: connect from %s of this machine (ip addr add adds one), "+
 			"or let the server listen at %s", many(sources, "address", "addresses"), many(targets, "address or port", "addresses or ports"))})
 	}
