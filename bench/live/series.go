@@ -1,9 +1,6 @@
 package live
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // remembered is how many seconds a curve goes back.
 const remembered = 60
@@ -36,12 +33,11 @@ func (s *series) seen(width int) []float64 { return s.values[max(0, len(s.values
 
 var bars = []rune(" ▁▂▃▄▅▆▇█")
 
-// curve draws values as high as their share of the greatest. Zero is blank, and
-// what is more than zero is not.
-func curve(values []float64) string {
+// curve draws values as high as their share of top, which is the greatest. Zero is
+// blank, and what is more than zero is not.
+func curve(values []float64, top float64) string {
 	var b strings.Builder
 	for _, v := range values {
-		top := slices.Max(values)
 		level := 0
 		if v > 0 {
 			level = max(1, int(v/top*float64(len(bars)-1)+0.5))

@@ -50,23 +50,17 @@ func Show(ctx context.Context, updates <-chan report.Progress, o Options) error 
 	if o.Plain || out == nil || (o.In != nil && inBackground(o.In)) {
 		return writeLines(ctx, updates, o.Out)
 	}
-	err := draw(ctx, updates, out, o)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
+	if err := draw(ctx, updates, out, o); err != nil {
+		return errors.Join(err, writeLines(ctx, updates, o.Out))
 	}
-	return errors.Join(fmt.Errorf("cannot draw the live view: %w", err), writeLines(ctx, updates, o.Out))
+	return ctx.Err()
 }
 
-// draw runs the view until updates is closed (nil), ctx ends, or it fails.
+// draw runs the view until updates is closed, ctx ends, or it fails, which alone is
+// an error.
 func draw(ctx context.Context, updates <-chan report.Progress, out *os.File, o Options) error {
 	in := keyboard(o.In)
-	m := newModel(o)
-	m.keys = in != nil
 	options := []tea.ProgramOption{
-		tea.WithContext(ctx),
 		tea.WithFPS(framesPerSecond),
 		tea.WithoutSignalHandler(), // signals are the command's business
 		tea.WithEnvironment(environment()),
@@ -76,38 +70,43 @@ func draw(ctx context.Context, updates <-chan report.Progress, out *os.File, o O
 	} else {
 		options = append(options, tea.WithInput(nil), tea.WithOutput(unasking{out}))
 	}
-	p := tea.NewProgram(m, options...)
+	p := tea.NewProgram(newModel(o, in != nil), options...)
 
 	drawing, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		feed(drawing, updates, p)
+		feed(drawing, updates, p.Send)
 	}()
-	_, err := p.Run()
+	final, err := p.Run()
 	stop()
 	<-done
-	return err
+	if err != nil {
+		return fmt.Errorf("cannot draw the live view: %w", err)
+	}
+	return final.(model).failed
 }
 
-// feed hands on what comes, at most as often as it is drawn, and ends the program
-// when updates is closed. What comes between two frames is overtaken, but for a
-// new second, which the curves need.
-func feed(ctx context.Context, updates <-chan report.Progress, p *tea.Program) {
+// feed hands on what comes, at most as often as it is drawn; what comes between two
+// frames is overtaken, but for a new second, which the curves need. It ends the
+// program when updates is closed or ctx ends, which bubbletea's WithContext would
+// do too, but leave its reader of keys behind.
+func feed(ctx context.Context, updates <-chan report.Progress, send func(tea.Msg)) {
 	var last moment
 	var sent time.Time
 	for {
 		select {
 		case <-ctx.Done():
+			send(tea.Quit())
 			return
 		case u, ok := <-updates:
 			if !ok {
-				p.Quit()
+				send(tea.Quit())
 				return
 			}
 			if m := momentOf(u); m != last || time.Since(sent) >= time.Second/framesPerSecond {
 				last, sent = m, time.Now()
-				p.Send(u)
+				send(u)
 			}
 		}
 	}

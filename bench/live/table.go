@@ -61,13 +61,14 @@ func right(s string) string {
 func (s *state) curves(width int) []line {
 	room := min(width-labelWidth-16, curveWidth)
 	var out []line
-	add := func(rank int, name string, c *series, top func(float64) string) {
+	add := func(rank int, name string, c *series, write func(float64) string) {
 		values := c.seen(room)
-		if len(values) == 0 || slices.Max(values) == 0 {
+		if len(values) == 0 {
 			return
 		}
-		text := label(name) + accent.Render(curve(values)) + faint.Render("  to "+top(slices.Max(values)))
-		out = append(out, line{rank, text})
+		if top := slices.Max(values); top > 0 {
+			out = append(out, line{rank, label(name) + accent.Render(curve(values, top)) + faint.Render("  to "+write(top))})
+		}
 	}
 	flow := "in"
 	if s.plan.opens() {
