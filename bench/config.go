@@ -33,6 +33,12 @@ const (
 	HalfOpen = "halfopen"
 )
 
+// How clients vanish in halfopen.
+const (
+	Silent = "silent"
+	Reset  = "reset"
+)
+
 // Scenarios is all of them.
 var Scenarios = []string{Idle, Echo, Fanout, Feed, Churn, Storm, Slow, HalfOpen}
 
@@ -41,14 +47,14 @@ var Scenarios = []string{Idle, Echo, Fanout, Feed, Churn, Storm, Slow, HalfOpen}
 type Config struct {
 	// Scenario is one of Scenarios.
 	Scenario string `json:"scenario" yaml:"scenario"`
-	// On is what the other clients do meanwhile in slow and halfopen: echo
-	// (default), fanout or feed.
+	// On is what the other clients do meanwhile: in slow fanout (default) or feed, in
+	// halfopen echo (default), fanout or feed.
 	On string `json:"on,omitempty" yaml:"on"`
 	// Targets are ws:// or wss:// URLs. Connections go round them.
 	Targets []string `json:"targets" yaml:"targets"`
 	// Conns is the number of connections, publishers not counted. Default 100.
 	Conns int `json:"conns" yaml:"conns"`
-	// Warmup is how long messages flow before they are measured. Default 0, echo 1 s.
+	// Warmup is how long messages flow before they are measured. Default 0.
 	Warmup Duration `json:"warmup" yaml:"warmup"`
 	// Duration is how long is measured. Default 10 s.
 	Duration Duration `json:"duration" yaml:"duration"`
@@ -140,7 +146,7 @@ type EchoConfig struct {
 type FanoutConfig struct {
 	// Rate is publications a second in all, on a schedule. Default 10.
 	Rate float64 `json:"rate" yaml:"rate"`
-	// Publishers is how many connections of their own publish. Default 1; with Post or
+	// Publishers is how many connections of their own publish, 256 at most. Default 1; with Post or
 	// Stamp none.
 	Publishers int `json:"publishers" yaml:"publishers"`
 	// PublishTo is the publishers' URL. Default: the first target.
@@ -173,8 +179,9 @@ type ChurnConfig struct {
 type StormConfig struct {
 	// Waves is how often all drop and come back. Default 3.
 	Waves int `json:"waves" yaml:"waves"`
-	// Pause is how long all stay between two waves. Default 2 s.
-	Pause Duration `json:"pause" yaml:"pause"`
+	// Every is the time from one wave to the next. Default 10 s. Config.Duration's
+	// default is that of all waves.
+	Every Duration `json:"every" yaml:"every"`
 	// Close ends them by a close handshake. Default is a reset, as when a network
 	// breaks.
 	Close bool `json:"close,omitempty" yaml:"close"`

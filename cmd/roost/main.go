@@ -16,6 +16,7 @@ import (
 type cli struct {
 	Feed feedCommand `cmd:"" help:"Serve a live market-data feed, and a page that shows it."`
 	Echo echoCommand `cmd:"" help:"Serve an echo: what the measurements run against."`
+	Load loadCommand `cmd:"" help:"Measure any WebSocket server under load."`
 }
 
 func main() {
@@ -29,6 +30,10 @@ func main() {
 		kong.Description("A WebSocket server that holds idle connections for almost nothing."),
 		kong.ShortUsageOnError(),
 		kong.ExplicitGroups([]kong.Group{
+			{Key: "connect", Title: "How to connect:"},
+			{Key: "messages", Title: "What to send:"},
+			{Key: "work", Title: "Who works:"},
+			{Key: "output", Title: "Results:"},
 			{Key: "sim", Title: "With --source sim:"},
 			{Key: "replay", Title: "With --source replay:"},
 		}),

@@ -1,0 +1,224 @@
+package bench
+
+import (
+	"hash/maphash"
+	"time"
+
+	"github.com/roostws/roost/bench/report"
+	"github.com/roostws/roost/wsproto"
+)
+
+// echo sends messages and waits for each to come back: in a closed loop, where a reply
+// makes the next message leave, or in an open loop, by a schedule that does not care
+// what the server does.
+type echo struct {
+	idle
+	payloads *payloads
+	seed     maphash.Seed
+	scratch  []byte
+	begun    bool
+	schedule schedule // open loop
+	turnOf   int      // whose it is to send, a place in loop.open
+	waiting  int      // messages due or unanswered
+}
+
+func newEcho(l *loop) (*echo, error) {
+	p, err := newPayloads(&l.config.Messages, l.rng)
+	if err != nil {
+		return nil, err
+	}
+	return &echo{idle: idle{l}, payloads: p, seed: maphash.MakeSeed()}, nil
+}
+
+func (e *echo) openLoop() bool { return e.l.config.Echo.Rate > 0 }
+
+// sending tells whether messages flow.
+func (e *echo) sending() bool {
+	return e.l.rec.Phase == report.Warmup || e.l.rec.Phase == report.Measure
+}
+
+func (e *echo) turn() int64 {
+	if !e.sending() {
+		return never
+	}
+	if !e.begun {
+		e.begun = true
+		e.schedule = newSchedule(e.l.rec.timeline.warmup, e.l.config.Echo.Rate, e.l.share)
+		if !e.openLoop() {
+			e.fill()
+		}
+	}
+	if !e.openLoop() {
+		return never
+	}
+	return e.due()
+}
+
+// fill begins the closed loops.
+func (e *echo) fill() {
+	for i := len(e.l.open) - 1; i >= 0; i-- { // backwards: a write may end a connection
+		if i >= len(e.l.open) {
+			continue
+		}
+		c := e.l.conns.at(e.l.open[i])
+		if c.role != client {
+			continue
+		}
+		t := c.token
+		e.l.cork(c)
+		for range e.l.config.Echo.InFlight {
+			now := e.l.clock.now()
+			e.send(c, now, now)
+		}
+		e.l.uncork(c, t)
+	}
+}
+
+// echoSlice is how long a loop sends before it looks at what came in.
+const echoSlice = 2 * time.Millisecond
+
+// due sends what the schedule wants by now.
+func (e *echo) due() int64 {
+	began := e.l.now
+	for {
+		due := e.schedule.due()
+		if due >= e.l.rec.timeline.drain {
+			return never
+		}
+		if due > e.l.now {
+			if e.l.now = e.l.clock.now(); due > e.l.now {
+				return due
+			}
+		}
+		e.schedule.next++
+		e.scheduled(due)
+		if e.l.now = e.l.clock.now(); e.l.now-began > int64(echoSlice) {
+			return e.l.now
+		}
+	}
+}
+
+// scheduled sends the message that was due at that time, on the next connection.
+func (e *echo) scheduled(due int64) {
+	l := e.l
+	measured := l.rec.timeline.measured(due)
+	if measured {
+		l.rec.slip.Record(time.Duration(l.now - due))
+	}
+	c := e.pick()
+	if c == nil || c.flight != nil && c.flight.size >= l.config.Echo.Backlog {
+		if measured {
+			l.rec.Unsent++
+		}
+		return
+	}
+	if c.pending != nil || c.flight != nil && c.flight.unsent > 0 {
+		c.flight.push(entry{intended: due})
+		e.waiting++
+		return
+	}
+	t := c.token
+	l.cork(c)
+	e.send(c, due, l.now)
+	l.uncork(c, t)
+}
+
+// pick returns the next client in turn, nil when none is open.
+func (e *echo) pick() *conn {
+	for range e.l.open {
+		if e.turnOf >= len(e.l.open) {
+			e.turnOf = 0
+		}
+		c := e.l.conns.at(e.l.open[e.turnOf])
+		e.turnOf++
+		if c.role == client {
+			return c
+		}
+	}
+	return nil
+}
+
+// send adds a message to the batch of c.
+func (e *echo) send(c *conn, intended, now int64) {
+	if c.flight == nil {
+		c.flight = &flight{}
+	}
+	c.flight.push(entry{intended: intended, sent: now, sum: e.write(c, intended)})
+	e.waiting++
+}
+
+// write makes the next payload, sends it, and returns its hash.
+func (e *echo) write(c *conn, intended int64) uint64 {
+	e.scratch = e.payloads.make(e.scratch[:0], values{seq: int64(c.seq), now: intended, id: c.number})
+	c.seq++
+	e.l.data(e.payloads.op, e.scratch)
+	return maphash.Bytes(e.seed, e.scratch)
+}
+
+// writable sends what waited for the kernel.
+func (e *echo) writable(c *conn) {
+	f := c.flight
+	if f == nil || f.unsent == 0 {
+		return
+	}
+	t := c.token
+	e.l.cork(c)
+	for next := f.toSend(); next != nil && len(e.l.batch) < 64<<10; next = f.toSend() {
+		f.sent(next, e.l.now, e.write(c, next.intended))
+	}
+	e.l.uncork(c, t)
+	if c.token == t && c.pending == nil {
+		e.writable(c)
+	}
+}
+
+func (e *echo) message(c *conn, m wsproto.Message) {
+	if c.role != client || c.flight == nil {
+		return
+	}
+	sent, ok := c.flight.answered()
+	if !ok {
+		return // more than was asked for: it is in Received
+	}
+	e.waiting--
+	l := e.l
+	l.rec.Replies++
+	if maphash.Bytes(e.seed, m.Payload) != sent.sum {
+		l.rec.Mismatched++
+	}
+	if l.rec.timeline.measured(sent.intended) {
+		l.rec.latency.Record(time.Duration(l.now - sent.intended))
+		if e.openLoop() {
+			l.rec.service.Record(time.Duration(l.now - sent.sent))
+		}
+	}
+	if !e.openLoop() && e.sending() && l.now < l.rec.timeline.drain {
+		e.send(c, l.now, l.now)
+	}
+}
+
+func (e *echo) drained() bool { return e.waiting == 0 }
+
+// gone counts what a connection that ended did not bring.
+func (e *echo) gone(c *conn) {
+	if c.flight == nil {
+		return
+	}
+	for c.flight.size > 0 {
+		e.waiting--
+		switch m := c.flight.take(); {
+		case c.role == vanished || !e.l.rec.timeline.measured(m.intended):
+		case m.sent == 0:
+			e.l.rec.Unsent++
+		default:
+			e.l.rec.Unanswered++
+		}
+	}
+	c.flight = nil
+}
+
+func (e *echo) finish() {
+	for _, t := range e.l.open {
+		e.gone(e.l.conns.at(t))
+	}
+}

@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"encoding/json"
+	"time"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/roostws/roost/bench/report"
+	"github.com/roostws/roost/wsproto"
+)
+
+// feed subscribes by the protocol of docs/feed-protocol.md and checks the chain of
+// every channel on every connection.
+type feed struct {
+	idle
+	subscribe []byte
+	channels  map[string]int // numbers, in the order of their first message
+	receivers report.Receivers
+	over      bool
+}
+
+// chains is the seq of the last message of each channel, by number; -1 before the first.
+type chains struct{ last []int64 }
+
+func newFeed(l *loop) (*feed, error) {
+	request, err := json.Marshal(map[string]any{"op": "subscribe", "channels": l.config.Feed.Channels})
+	return &feed{idle: idle{l}, subscribe: request, channels: map[string]int{}}, err
+}
+
+func (f *feed) opened(c *conn, _ time.Duration) {
+	c.extra = &chains{}
+	f.l.data(textMessage, f.subscribe)
+}
+
+// feedMessage is what is needed of a message of the protocol.
+type feedMessage struct {
+	kind, channel string
+	seq, prev, ts int64
+	seqs          gjson.Result // of a heartbeat
+	refused       bool         // reply: ok is false
+	text          string
+}
+
+// parseFeedMessage reads a message in one pass. Its strings live as long as payload.
+func parseFeedMessage(payload []byte) (m feedMessage, ok bool) {
+	m.text = unsafe.String(unsafe.SliceData(payload), len(payload))
+	r := gjson.Parse(m.text)
+	if !r.IsObject() {
+		return m, false
+	}
+	r.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "type":
+			m.kind = value.Str
+		case "ch":
+			m.channel = value.Str
+		case "seq":
+			m.seq = value.Int()
+		case "prev":
+			m.prev = value.Int()
+		case "ts":
+			m.ts = value.Int()
+		case "seqs":
+			m.seqs = value
+		case "ok":
+			m.refused = value.Type == gjson.False
+		}
+		return true
+	})
+	return m, true
+}
+
+func (f *feed) message(c *conn, message wsproto.Message) {
+	m, ok := parseFeedMessage(message.Payload)
+	l := f.l
+	switch {
+	case !ok:
+		l.rec.Unmarked++
+	case m.kind == "update":
+		f.update(c, m)
+	case m.kind == "snapshot":
+		*f.chain(c, m.channel) = m.seq
+		l.rec.Snapshots++
+	case m.kind == "heartbeat":
+		m.seqs.ForEach(func(channel, seq gjson.Result) bool {
+			if last := f.chain(c, channel.Str); *last >= 0 && *last != seq.Int() {
+				l.rec.Gaps++
+				*last = seq.Int()
+			}
+			return true
+		})
+	case m.kind == "reply" && m.refused:
+		l.rec.failure(report.SubscribeRefused, string([]byte(m.text[:min(len(m.text), 200)])))
+	}
+}
+
+// update checks the chain and takes the latency from the time of publication, which
+// the protocol gives in whole milliseconds: the latency is up to one too long.
+func (f *feed) update(c *conn, m feedMessage) {
+	l := f.l
+	last := f.chain(c, m.channel)
+	l.rec.Updates++
+	if m.prev != *last {
+		l.rec.Gaps++
+	}
+	if m.seq <= *last {
+		l.rec.Repeats++
+	}
+	*last = m.seq
+	if l.rec.Phase != report.Measure {
+		return
+	}
+	late := max(l.now-m.ts*int64(time.Millisecond), 0)
+	l.rec.Deliveries++
+	l.rec.latency.Record(time.Duration(late))
+	c.deliveries++
+	c.latencies += late
+}
+
+// chain returns where the last seq of a channel is kept on a connection.
+func (f *feed) chain(c *conn, channel string) *int64 {
+	n, ok := f.channels[channel]
+	if !ok {
+		n = len(f.channels)
+		f.channels[string([]byte(channel))] = n // a copy: the message's bytes are used again
+	}
+	s := c.extra.(*chains)
+	for len(s.last) <= n {
+		s.last = append(s.last, -1)
+	}
+	return &s.last[n]
+}
+
+func (f *feed) gone(c *conn) {
+	if !f.over && c.role == client && f.l.rec.timeline.measure != never {
+		f.receivers.Add(int64(c.deliveries), time.Duration(c.latencies))
+	}
+}
+
+func (f *feed) finish() {
+	for _, t := range f.l.open {
+		f.gone(f.l.conns.at(t))
+	}
+	f.over = true
+	f.l.rec.Receivers = &f.receivers
+}
+
+func (f *feed) gauge(g *report.Gauges) { g.Subscribers += int64(len(f.l.open)) }

@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"time"
+
+	"github.com/roostws/roost/bench/report"
+)
+
+// ramp opens the connections of a loop. The first of a worker goes alone: if the
+// server cannot be used at all, one attempt finds out, and the run ends with its reason.
+type ramp struct {
+	next, end  uint32   // numbers of connections to open
+	publishers []uint32 // numbers of publishers to open after them
+	atOnce     int
+	rate       schedule
+	paced      bool
+	waiting    bool // for the scout of this worker
+	scout      bool // ours is under way
+	resolved   bool // told the worker
+	under      int  // attempts of the ramp under way
+}
+
+func newRamp(l *loop) ramp {
+	c := l.config
+	r := ramp{
+		atOnce:  max(1, c.Connect.AtOnce/l.worker.loopCount()),
+		waiting: !l.first,
+		scout:   l.first,
+	}
+	if c.Scenario == Churn {
+		// Its connections come by its own schedule. One finds out whether they can.
+		if l.first {
+			r.end = 1
+		}
+	} else {
+		r.next = uint32(l.share.before(c.Conns))
+		r.end = r.next + uint32(l.share.part(c.Conns))
+	}
+	for p := l.share.Index; p < c.publishers(); p += l.share.Of {
+		r.publishers = append(r.publishers, uint32(c.Conns+p))
+	}
+	if c.Connect.Rate > 0 {
+		r.paced = true
+		r.rate = newSchedule(l.worker.start, c.Connect.Rate, l.share)
+	}
+	return r
+}
+
+// take returns the next connection to open.
+func (r *ramp) take(l *loop) (number uint32, as role) {
+	if r.next < r.end {
+		r.next++
+		return r.next - 1, l.work.role(r.next - 1)
+	}
+	number = r.publishers[0]
+	r.publishers = r.publishers[1:]
+	return number, publisher
+}
+
+func (r *ramp) empty() bool { return r.next == r.end && len(r.publishers) == 0 }
+
+// turn opens what may be opened, and returns when more may be.
+func (r *ramp) turn(l *loop) int64 {
+	if r.resolved || l.rec.Phase != report.Ramp {
+		return never
+	}
+	for !r.waiting && !r.empty() && r.under < r.atOnce {
+		if r.scout && r.under > 0 {
+			return never
+		}
+		if r.paced && r.rate.due() > l.now {
+			return r.rate.due()
+		}
+		r.rate.next++
+		r.under++
+		number, as := r.take(l)
+		l.dialer.dial(l, number, as, l.now)
+		if l.now = l.clock.now(); l.now-l.woke > int64(rampSlice) {
+			return l.now // the sockets need a look
+		}
+	}
+	if !r.waiting && r.empty() && r.under == 0 {
+		r.resolved = true
+		l.worker.ramped(l)
+	}
+	return never
+}
+
+// rampSlice is how long a loop opens sockets before it looks at what came in.
+const rampSlice = 2 * time.Millisecond
+
+// hasOpened tells who waits for it that a handshake is done.
+func (l *loop) hasOpened(c *conn, took time.Duration) {
+	l.worker.hasOpened()
+	if l.rec.Phase == report.Ramp && !l.ramp.resolved {
+		l.ramp.under--
+		if l.ramp.scout {
+			l.ramp.scout = false
+			l.worker.scouted(l)
+		}
+	}
+	l.hello(c)
+	l.work.opened(c, took)
+}
+
+// hello sends what every client says first. The connection is corked.
+func (l *loop) hello(c *conn) {
+	for i := range l.worker.hello {
+		t := &l.worker.hello[i]
+		l.data(textMessage, t.append(nil, values{now: l.now, id: c.number}, l.rng))
+	}
+}
+
+// refused tells who waits for it that an attempt has failed.
+func (l *loop) refused(number uint32, r role, kind, example string) {
+	if l.rec.Phase == report.Ramp && !l.ramp.resolved {
+		l.ramp.under--
+		if l.ramp.scout {
+			l.worker.fail(scoutError(l, kind, example))
+		}
+	}
+	l.work.refused(number, r)
+}

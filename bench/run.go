@@ -1,0 +1,422 @@
+package bench
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/roostws/roost/bench/report"
+)
+
+// Options is how a run is made, as against what it does.
+type Options struct {
+	// Tool names the tool and its version in the report.
+	Tool string
+	// Agents are the addresses of the agents that do the work, and Token is their
+	// password. None: this process works.
+	Agents []string
+	Token  string
+	// Procs is the number of worker processes that Run starts on this machine. 0 or
+	// 1: this process works. It excludes Agents.
+	Procs int
+	// Worker is the command that starts such a process: an agent that prints its
+	// address as the first line (see Agent).
+	Worker []string
+	// ServerPID is the server's process, if it is on this machine and wanted in the
+	// report; 0 if not.
+	ServerPID int
+	// Progress is called once a second and at every change of phase, from one
+	// goroutine, and must not keep what it is given waiting.
+	Progress func(report.Progress)
+	// Stop ends the run in good order when it is closed: what was measured so far
+	// is the result.
+	Stop <-chan struct{}
+}
+
+// Result is what a run measured.
+type Result struct {
+	Report    *report.Report
+	Intervals []*report.Interval
+}
+
+// A ConfigError says that what was asked for cannot be run, whatever the server does.
+type ConfigError struct{ err error }
+
+// Error is the sentence for the user.
+func (e *ConfigError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *ConfigError) Unwrap() error { return e.err }
+
+// An UnusableError says that the target cannot be tested at all: it cannot be reached,
+// does not speak WebSocket, or keeps no connection.
+type UnusableError struct{ text string }
+
+// Error is the sentence for the user.
+func (e *UnusableError) Error() string { return e.text }
+
+// Run makes a run. It blocks until the run's end. When ctx ends the run ends at once,
+// with ctx's error and no result. Other errors are *ConfigError, *UnusableError, or
+// that of a worker that broke.
+func Run(ctx context.Context, c Config, o Options) (*Result, error) {
+	c, err := c.complete()
+	if err != nil {
+		return nil, &ConfigError{err}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sites, err := findSites(ctx, &c, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, w := range sites {
+			w.close()
+		}
+	}()
+	r, err := newRun(c, o, sites)
+	if err != nil {
+		return nil, err
+	}
+	return r.carryOut(ctx)
+}
+
+// site is where a worker works: this process, or an agent.
+type site interface {
+	// name is for messages to the user.
+	name() string
+	// start begins the assignment. Its events come until the channel is closed.
+	start(ctx context.Context, a assignment) (<-chan event, error)
+	// begin, stop: see worker. The time is the coordinator's.
+	begin(at int64) error
+	stop() error
+	// abort ends the work at once; close frees what is left.
+	abort()
+	close()
+}
+
+// findSites says where the work is done.
+func findSites(ctx context.Context, c *Config, o *Options) ([]site, error) {
+	n := max(1, o.Procs, len(o.Agents))
+	if o.Procs > 1 && len(o.Agents) > 0 {
+		return nil, &ConfigError{errors.New("either other processes here or agents: --procs excludes --agents")}
+	}
+	if c.Conns < n {
+		return nil, &ConfigError{fmt.Errorf("%d connections cannot be spread over %d workers", c.Conns, n)}
+	}
+	switch {
+	case len(o.Agents) > 0:
+		return agentSites(o.Agents, o.Token), nil
+	case o.Procs > 1:
+		return startedSites(ctx, o.Procs, o.Worker)
+	}
+	return []site{&local{}}, nil
+}
+
+// local is the worker in this process.
+type local struct{ w *worker }
+
+func (l *local) name() string { return "this process" }
+
+func (l *local) start(ctx context.Context, a assignment) (<-chan event, error) {
+	w, err := newWorker(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	l.w = w
+	go w.work()
+	return w.events, nil
+}
+
+func (l *local) begin(at int64) error { l.w.begin(at); return nil }
+func (l *local) stop() error          { l.w.stop(); return nil }
+func (l *local) close()               {}
+func (l *local) abort() {
+	if l.w != nil {
+		l.w.abort()
+	}
+}
+
+// run is a run in progress, as the coordinator sees it.
+type run struct {
+	config  Config
+	options Options
+	about   report.Run
+	sites   []site
+	events  chan told
+	clock   clock
+
+	assembler *assembler
+	intervals []*report.Interval
+	total     *report.Interval
+	server    *serverProbe
+	before    *report.Server
+
+	ramped      int
+	ended       int
+	began       bool
+	interrupted bool
+	failure     error
+}
+
+// told is an event with its worker.
+type told struct {
+	worker int
+	event
+}
+
+func newRun(c Config, o Options, sites []site) (*run, error) {
+	config, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{
+		config: c, options: o, sites: sites,
+		events: make(chan told), clock: newClock(0),
+		assembler: newAssembler(len(sites)), total: &report.Interval{},
+		about: report.Run{
+			Tool: o.Tool, Scenario: c.Scenario, Targets: c.Targets, Asked: c.Conns,
+			Duration: time.Duration(c.Duration), Config: config, Started: time.Now(),
+		},
+	}
+	if len(sites) > 1 || len(o.Agents) > 0 {
+		for _, w := range sites {
+			r.about.Workers = append(r.about.Workers, w.name())
+		}
+	}
+	if o.ServerPID != 0 {
+		if r.server, err = newServerProbe(o.ServerPID); err != nil {
+			return nil, &ConfigError{err}
+		}
+		r.before = r.server.look()
+	}
+	return r, nil
+}
+
+// carryOut runs it.
+func (r *run) carryOut(ctx context.Context) (*Result, error) {
+	if err := r.start(ctx); err != nil {
+		return nil, err
+	}
+	stop := r.options.Stop
+	done := ctx.Done()
+	for r.ended < len(r.sites) {
+		select {
+		case e := <-r.events:
+			r.handle(e)
+		case <-stop:
+			stop = nil
+			r.interrupted = true
+			r.stop()
+		case <-done:
+			done = nil
+			r.abort()
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.failure != nil {
+		return nil, r.failure
+	}
+	result := report.Build(r.about, r.intervals, report.End{Interrupted: r.interrupted, Finished: time.Now(), Before: r.before})
+	if err := r.useless(); err != nil {
+		return nil, err
+	}
+	return &Result{Report: result, Intervals: r.intervals}, nil
+}
+
+// start gives every worker its part.
+func (r *run) start(ctx context.Context) error {
+	var id [4]byte
+	crand.Read(id[:])
+	for i, w := range r.sites {
+		events, err := w.start(ctx, assignment{
+			Config: r.config,
+			Share:  share{i, len(r.sites)},
+			Run:    binary.LittleEndian.Uint32(id[:]) | 1,
+		})
+		if err != nil {
+			for _, started := range r.sites[:i] {
+				started.abort()
+			}
+			r.drainEvents(i)
+			return r.worded(i, err)
+		}
+		go func() {
+			for e := range events {
+				if !e.Ended {
+					r.events <- told{i, e}
+				}
+			}
+			// Also when the channel was closed without a word.
+			r.events <- told{i, event{Ended: true}}
+		}()
+	}
+	return nil
+}
+
+// drainEvents waits until n workers have ended.
+func (r *run) drainEvents(n int) {
+	for n > 0 {
+		if e := <-r.events; e.Ended {
+			n--
+		}
+	}
+}
+
+// worded says which worker it is, if there are several.
+func (r *run) worded(worker int, err error) error {
+	if len(r.about.Workers) == 0 {
+		return &UnusableError{err.Error()}
+	}
+	return &UnusableError{fmt.Sprintf("worker %s: %v", r.sites[worker].name(), err)}
+}
+
+func (r *run) handle(e told) {
+	switch {
+	case e.Interval != nil:
+		r.assembler.add(e.worker, e.Interval)
+		r.take()
+	case e.Ramped:
+		if r.ramped++; r.ramped == len(r.sites) && r.failure == nil {
+			r.begin()
+		}
+	case e.Failed != "":
+		if r.failure == nil {
+			r.failure = r.worded(e.worker, errors.New(e.Failed))
+		}
+		r.abort()
+	case e.Ended:
+		r.ended++
+		r.assembler.end(e.worker)
+		r.take()
+	}
+}
+
+// lead is how far ahead the beginning is told, so that all workers begin together.
+const lead = 100 * time.Millisecond
+
+func (r *run) begin() {
+	if r.interrupted {
+		return
+	}
+	at := r.clock.now() + int64(margin)
+	if len(r.sites) > 1 {
+		at = r.clock.now() + int64(lead)
+	}
+	r.began = true
+	for i, w := range r.sites {
+		if err := w.begin(at); err != nil {
+			r.failure = r.worded(i, err)
+			r.abort()
+			return
+		}
+	}
+}
+
+func (r *run) stop() {
+	for i, w := range r.sites {
+		if err := w.stop(); err != nil && r.failure == nil {
+			r.failure = r.worded(i, err)
+			r.abort()
+		}
+	}
+}
+
+func (r *run) abort() {
+	for _, w := range r.sites {
+		w.abort()
+	}
+}
+
+// take adds the intervals that are complete, and tells who watches.
+func (r *run) take() {
+	for _, i := range r.assembler.ready() {
+		if r.server != nil {
+			i.Server = r.server.look()
+		}
+		r.intervals = append(r.intervals, i)
+		r.total.MergeLater(i)
+		r.progress(i)
+	}
+}
+
+func (r *run) progress(last *report.Interval) {
+	if r.options.Progress == nil {
+		return
+	}
+
+	p := report.Progress{
+		Run: r.about, Phase: last.Phase, Left: -1, Last: last,
+		Elapsed: time.Since(r.about.Started), Total: r.snapshot(),
+	}
+
+	if last.Phase == report.Measure {
+		var measured time.Duration
+		for _, i := range r.intervals {
+			if i.Phase == report.Measure {
+				measured += i.Length
+			}
+		}
+		p.Left = max(0, r.about.Duration-measured)
+	}
+	r.options.Progress(p)
+}
+
+// snapshot is the total so far, which does not change any more.
+func (r *run) snapshot() *report.Interval {
+	s := &report.Interval{}
+	s.MergeLater(r.total)
+	s.Second, s.Phase = r.total.Second, r.total.Phase
+	s.Messages = nil // large, and of use only at the end
+	return s
+}
+
+// useless says so when the server let nobody in, or kept nobody until there was
+// something to measure.
+func (r *run) useless() error {
+	if r.interrupted || r.began && r.total.Sent > 0 {
+		return nil
+	}
+	for _, i := range r.intervals {
+		if i.Phase != report.Ramp && i.Open > 0 {
+			return nil
+		}
+	}
+	kind, example := worst(r.total)
+	if kind == "" {
+		return nil
+	}
+	if r.total.Opened > 0 {
+		return &UnusableError{fmt.Sprintf("%s took %d connections and kept none: %s%s", r.config.Targets[0], r.total.Opened, kind, quoted(example))}
+	}
+	return &UnusableError{fmt.Sprintf("cannot open a WebSocket at %s: %s%s", r.config.Targets[0], kind, quoted(example))}
+}
+
+// worst returns the most frequent kind of failure.
+func worst(i *report.Interval) (kind, example string) {
+	most := int64(0)
+	for k, n := range i.Failures {
+		if n > most || n == most && k < kind {
+			kind, most = k, n
+		}
+	}
+	return kind, i.Examples[kind]
+}
+
+func quoted(example string) string {
+	if example == "" {
+		return ""
+	}
+	return " (" + example + ")"
+}
+
+// scoutError is the sentence for a first connection that failed.
+func scoutError(l *loop, kind, example string) error {
+	return fmt.Errorf("cannot open a WebSocket at %s: %s%s. %s", l.worker.targets[0].url, kind, quoted(example), report.Explain(kind))
+}
