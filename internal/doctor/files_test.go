@@ -72,6 +72,9 @@ func TestHowToGetMoreOpenFiles(t *testing.T) {
 				"# in a systemd unit, under [Service]: LimitNOFILE=1064\n# in docker: docker run --ulimit nofile=1064:1064 IMAGE\n"},
 		{"docker", "linux", true, []tree{docker, {"proc/self/status": rest}}, "# in docker: docker run --ulimit nofile=1064:1064 IMAGE\n"},
 		{"a user namespace", "linux", true, []tree{rootless, {"proc/self/status": cap_}}, "# in docker: docker run --ulimit nofile=1064:1064 IMAGE\n"},
+		{"a user namespace that may set sysctls", "linux", true, []tree{rootless, {"proc/self/status": cap_, "proc/self/mountinfo": "1 2 0:3 / /proc/sys rw - proc proc rw\n"}},
+			"# open files: no process here has CAP_SYS_RESOURCE, so the hard limit has to be raised where this one is started\n" +
+				"# in a systemd unit, under [Service]: LimitNOFILE=1064\n# in docker: docker run --ulimit nofile=1064:1064 IMAGE\n"},
 		{"macOS", "darwin", false, nil, "# as root, before roost starts: ulimit -Hn 1064\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,6 +97,7 @@ func TestNrOpen(t *testing.T) {
 		{"words", both(1000), set("many"), NotApplicable, "", "", 0},
 		{"empty", both(1000), set(""), NotApplicable, "", "", 0},
 		{"two numbers", both(1000), set("1 2"), NotApplicable, "", "", 0},
+		{"a number and a word", both(1000), set("5000 x"), NotApplicable, "", "", 0},
 		{"negative", both(1000), set("-1"), NotApplicable, "", "", 0},
 	})
 }
@@ -108,6 +112,7 @@ func TestFileMax(t *testing.T) {
 		{"both count", both(1000), set("2628", "500 0 2628"), OK, "", "2628", 1000},
 		{"both past it", both(1000), set("2627", "500 0 2627"), Short, "", "2628", 999},
 		{"all in use", server(1000), set("400", "500 0 400"), Short, "", "", 0},
+		{"more in use than can be", server(1000), set("2000", "18446744073709551615 0 0"), Short, "2000, unlimited in use", "", 0},
 		{"use hidden", server(1000), set("1064", gone), OK, "1064", "1064", 1000},
 		{"use garbled", server(1000), set("1063", "x"), Short, "1063", "1064", 999},
 		{"above 63 bits", server(1000), set("18446744073709551615", "5 0 0"), OK, "unlimited, 5 in use", "", 0},

@@ -63,6 +63,7 @@ func TestCgroupMemory(t *testing.T) {
 		{"past it", server(1000), and(v2, tree{unit + "memory.max": "4408999\n"}), Short, "", "", 999},
 		{"memory.high counts", server(1000), and(v2, tree{unit + "memory.max": "9000000", unit + "memory.high": "4408999"}), Short, "4 MB left by memory.high of /system.slice/roost.service", "", 999},
 		{"the parent counts", server(1000), and(v2, tree{unit + "memory.max": "9000000", slice + "memory.max": "4408999"}), Short, "4 MB left by memory.max of /system.slice", "", 999},
+		{"not a larger parent", server(1000), and(v2, tree{unit + "memory.max": "4408999", slice + "memory.max": "9000000"}), Short, "4 MB left by memory.max of /system.slice/roost.service", "", 999},
 		{"in use", server(1000), and(v2, tree{unit + "memory.max": "5409000", unit + "memory.current": "1000000"}), OK, "", "", 1000},
 		{"in use past it", server(1000), and(v2, tree{unit + "memory.max": "5408999", unit + "memory.current": "1000000"}), Short, "", "", 999},
 		{"page cache goes", server(1000), and(v2, tree{unit + "memory.max": "4409000", unit + "memory.current": "1000000", unit + "memory.stat": "anon 5\ninactive_file 1000000\n"}), OK, "", "", 1000},
@@ -80,7 +81,7 @@ func TestCgroupMemory(t *testing.T) {
 			"sys/fs/cgroup/memory.max": "4408999"}, Short, "4 MB left by memory.max of /", "", 999},
 		{"a mount whose name only begins alike", server(1000), tree{"proc/self/cgroup": "0::/docker/abcdef",
 			"proc/self/mountinfo":      "30 22 0:27 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
-			"sys/fs/cgroup/memory.max": "4409000"}, OK, "4 MB left by memory.max of /", "", 1000},
+			"sys/fs/cgroup/memory.max": "4409000", "sys/fs/cgroup/def/memory.max": "1"}, OK, "4 MB left by memory.max of /", "", 1000},
 	})
 }
 

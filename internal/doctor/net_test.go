@@ -111,7 +111,7 @@ func TestTCPMem(t *testing.T) {
 		{"both past it", both(1000), set("1 1999 2001"), Warn, "", "2000", 0},
 		{"as in a container", both(1000), set(gone), NotApplicable, "", "", 0},
 		{"two numbers", both(1000), set("1 2"), NotApplicable, "", "", 0},
-		{"huge", both(1000), set("1 9223372036854775807 9223372036854775807"), OK, "unlimited pages (unlimited)", "", 0},
+		{"huge", both(1000), set("1 4503599627370496 9223372036854775807"), OK, "4503599627370496 pages (unlimited)", "", 0},
 	})
 }
 

@@ -139,6 +139,7 @@ warn   net.core.somaxconn              5                        128
          it bounds the connections that wait to be accepted; when many come at once, those beyond it
          are dropped and try again a second later
 ok     fs.nr_open                      2000000                  1064
+ok     fs.file-max                     unlimited, 1000 in use   2064
 `
 	if !strings.HasPrefix(text, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", text, want)
