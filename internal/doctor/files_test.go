@@ -112,7 +112,7 @@ func TestFileMax(t *testing.T) {
 		{"both count", both(1000), set("2628", "500 0 2628"), OK, "", "2628", 1000},
 		{"both past it", both(1000), set("2627", "500 0 2627"), Short, "", "2628", 999},
 		{"all in use", server(1000), set("400", "500 0 400"), Short, "", "", 0},
-		{"more in use than can be", server(1000), set("2000", "18446744073709551615 0 0"), Short, "2000, unlimited in use", "", 0},
+		{"more in use than can be", server(1000), set("2000", "18446744073709551615 0 0"), Short, "2000, 9223372036854775807 in use", "", 0},
 		{"use hidden", server(1000), set("1064", gone), OK, "1064", "1064", 1000},
 		{"use garbled", server(1000), set("1063", "x"), Short, "1063", "1064", 999},
 		{"above 63 bits", server(1000), set("18446744073709551615", "5 0 0"), OK, "unlimited, 5 in use", "", 0},
