@@ -31,6 +31,7 @@ type epoll struct {
 	events  []unix.EpollEvent
 	begun   bool
 	skipped bool // the last turn did not look at the sockets
+	coarse  bool // waits are of whole milliseconds
 
 	stopped atomic.Bool
 	_       [64]byte // what follows is written by other cores
@@ -125,13 +126,30 @@ func (e *epoll) wait(most time.Duration, last int) (int, unix.Errno) {
 		e.skipped = !look
 		return 0, 0
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), uintptr(milliseconds(most)), 0, 0)
+	n, errno := e.sleep(most)
 	// No more need to ring while the events are handled: a Turn follows anyway. Swap
 	// and not Store, which would not order what a Wake just now published.
 	e.state.Swap(awake)
 	if errno == unix.EINTR {
 		return 0, 0
 	}
+	return n, errno
+}
+
+// sleep waits for events, by epoll_pwait2 (Linux 5.11) to the microsecond that the
+// kernel's timers can do: who sends by a schedule would be late by half a millisecond
+// with epoll_wait. Where that call is not known, or a seccomp filter older than it
+// forbids it, whole milliseconds must do.
+func (e *epoll) sleep(most time.Duration) (int, unix.Errno) {
+	if most > 0 && !e.coarse {
+		t := unix.NsecToTimespec(int64(most))
+		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), uintptr(unsafe.Pointer(&t)), 0, 0)
+		if errno != unix.ENOSYS && errno != unix.EPERM {
+			return int(n), errno
+		}
+		e.coarse = true
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), uintptr(milliseconds(most)), 0, 0)
 	return int(n), errno
 }
 

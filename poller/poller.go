@@ -74,7 +74,7 @@ type Handler interface {
 	// Turn is called once at the start of Run, after the events of each turn, and
 	// after a Wake. The engine then sleeps for at most wait: without bound if
 	// wait < 0, not at all if 0. It may return earlier, and rounds up to what its
-	// clock can do (1 ms).
+	// clock can do: epoll some 50 µs, on kernels before 5.11 and with netpoll 1 ms.
 	//
 	// Before it sleeps, the engine yields to the goroutines that callbacks made ready
 	// if it knows of any: after a Retain, and always if GOMAXPROCS is 1. A handler
