@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/roostws/roost/bench/report"
@@ -347,7 +348,7 @@ func (r *run) take() {
 }
 
 func (r *run) progress(last *report.Interval) {
-	if r.options.Progress == nil {
+	if r.options.Progress == nil || r.failure != nil {
 		return
 	}
 
@@ -393,9 +394,9 @@ func (r *run) useless() error {
 		return nil
 	}
 	if r.total.Opened > 0 {
-		return &UnusableError{fmt.Sprintf("%s took %d connections and kept none: %s%s", r.config.Targets[0], r.total.Opened, kind, quoted(example))}
+		return &UnusableError{fmt.Sprintf("%s took %d connections and kept none: %s%s", r.config.Targets[0], r.total.Opened, kind, quoted(kind, example))}
 	}
-	return &UnusableError{fmt.Sprintf("cannot open a WebSocket at %s: %s%s", r.config.Targets[0], kind, quoted(example))}
+	return &UnusableError{fmt.Sprintf("cannot open a WebSocket at %s: %s%s", r.config.Targets[0], kind, quoted(kind, example))}
 }
 
 // worst returns the most frequent kind of failure.
@@ -409,8 +410,9 @@ func worst(i *report.Interval) (kind, example string) {
 	return kind, i.Examples[kind]
 }
 
-func quoted(example string) string {
-	if example == "" {
+// quoted puts an example behind its kind, unless it says no more.
+func quoted(kind, example string) string {
+	if example == "" || strings.HasSuffix(example, kind) {
 		return ""
 	}
 	return " (" + example + ")"
@@ -418,5 +420,5 @@ func quoted(example string) string {
 
 // scoutError is the sentence for a first connection that failed.
 func scoutError(l *loop, kind, example string) error {
-	return fmt.Errorf("cannot open a WebSocket at %s: %s%s. %s", l.worker.targets[0].url, kind, quoted(example), report.Explain(kind))
+	return fmt.Errorf("cannot open a WebSocket at %s: %s%s. %s", l.worker.targets[0].url, kind, quoted(kind, example), report.Explain(kind))
 }

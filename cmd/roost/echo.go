@@ -15,12 +15,15 @@ type echoCommand struct {
 	Addr      string `default:"127.0.0.1:8080" help:"Address to listen on (${default}); port 0 takes a free one."`
 	Inline    bool   `help:"Echo on the event loop instead of the goroutine pool."`
 	Broadcast bool   `help:"Send every message to all connections, as one prepared frame."`
-	Loops     int    `help:"Event loops; 0 means one per processor."`
-	Engine    string `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
+
+	serveFlags
 }
 
 // Run serves until ctx ends.
 func (e *echoCommand) Run(ctx context.Context) error {
+	if err := e.prepare(); err != nil {
+		return err
+	}
 	var everyone *server.Topic
 	h := server.Handler{OnMessage: func(c *server.Conn, m server.Message) { c.Send(m.Op, m.Payload) }}
 	if e.Broadcast {
@@ -31,7 +34,9 @@ func (e *echoCommand) Run(ctx context.Context) error {
 			},
 		}
 	}
-	srv, err := server.New(server.Config{Handler: h, Inline: e.Inline, Loops: e.Loops, Engine: e.Engine})
+	config := e.config()
+	config.Handler, config.Inline = h, e.Inline
+	srv, err := server.New(config)
 	if err != nil {
 		return err
 	}
@@ -41,7 +46,6 @@ func (e *echoCommand) Run(ctx context.Context) error {
 
 // serve runs srv at an address until ctx ends, and then shuts it down in order.
 func serve(ctx context.Context, srv *server.Server, addr, greeting string) error {
-	raiseFileLimit()
 	at, err := srv.Listen(addr)
 	if err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/roostws/roost/feed"
-	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/server"
 )
 
@@ -31,8 +30,7 @@ type feedCommand struct {
 	Strict bool   `group:"replay" help:"End at the first malformed line; otherwise it is logged, counted and skipped."`
 	Now    bool   `group:"replay" help:"Start at once. Otherwise a replay that does not loop waits for its first subscriber, who so gets every quote."`
 
-	Loops  int    `help:"Event loops; 0 means one per processor."`
-	Engine string `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
+	serveFlags
 }
 
 // speed is how many times as fast as it happened; infinite for max.
@@ -54,7 +52,9 @@ func (s *speed) UnmarshalText(text []byte) error {
 
 // Run serves until ctx ends.
 func (f *feedCommand) Run(ctx context.Context) error {
-	raiseFileLimit()
+	if err := f.prepare(); err != nil {
+		return err
+	}
 	source, err := f.source()
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (f *feedCommand) Run(ctx context.Context) error {
 		Source:            source,
 		WaitForSubscriber: f.Source == "replay" && !f.Loop && !f.Now,
 		Origins:           f.Origins,
-		Server:            server.Config{Loops: f.Loops, Engine: f.Engine},
+		Server:            f.config(),
 		Logger:            slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -95,11 +95,4 @@ func (f *feedCommand) source() (feed.Source, error) {
 		return nil, fmt.Errorf("--source replay needs a quote file: add --file quotes.csv")
 	}
 	return feed.NewReplay(feed.ReplayConfig{File: f.File, Symbol: f.Symbol, Speed: float64(f.Speed), Loop: f.Loop, Strict: f.Strict})
-}
-
-// raiseFileLimit lets the process have as many connections as it may: one descriptor each.
-func raiseFileLimit() {
-	if _, err := poller.RaiseFileLimit(); err != nil {
-		fmt.Fprintln(os.Stderr, "roost: the limit of open files stays as it is:", err)
-	}
 }

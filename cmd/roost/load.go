@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/roostws/roost/bench"
-	"github.com/roostws/roost/bench/report"
 )
 
 // loadCommand measures a WebSocket server, whichever it is.
@@ -22,6 +20,8 @@ type loadCommand struct {
 	Storm    stormCommand    `cmd:"" help:"Drop all connections at once and come back at once; time to full service."`
 	Slow     slowCommand     `cmd:"" help:"Let a share of the clients read slowly or never, measure the others."`
 	HalfOpen halfOpenCommand `cmd:"" name:"halfopen" help:"Let a share of the clients vanish without a word, measure the others and how long the server takes to notice."`
+	Run      fileCommand     `cmd:"" help:"Run a scenario file in YAML."`
+	Compare  compareCommand  `cmd:"" help:"Show two JSON reports side by side, with ratios."`
 }
 
 // loadFlags are those of every scenario.
@@ -57,9 +57,12 @@ type connectFlags struct {
 
 // workFlags say who works.
 type workFlags struct {
-	Loops     int    `help:"Event loops of each process. Default: one per processor."`
-	Engine    string `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
-	ServerPID int    `name:"server-pid" placeholder:"PID" help:"The server's process on this machine: its CPU and memory, and the kernel's, come into the report."`
+	Loops     int      `help:"Event loops of each process. Default: one per processor."`
+	Engine    string   `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
+	Procs     int      `default:"1" placeholder:"N" help:"Processes that share the work; each has file descriptors and event loops of its own (${default})."`
+	Agents    []string `placeholder:"HOST:PORT" help:"Agents that share the work, on this and other machines (roost load --agent)."`
+	Token     string   `env:"ROOST_TOKEN" placeholder:"SECRET" help:"The agents' token."`
+	ServerPID int      `name:"server-pid" placeholder:"PID" help:"The server's process on this machine: its CPU and memory, and the kernel's, come into the report."`
 }
 
 // outputFlags say where results go.
@@ -68,7 +71,7 @@ type outputFlags struct {
 	HDR    string   `name:"hdr" type:"path" placeholder:"FILE" help:"Write an HdrHistogram log, a line a second."`
 	HTML   string   `name:"html" type:"path" placeholder:"FILE" help:"Write the report as one HTML page with charts."`
 	Assert []string `sep:"none" placeholder:"'p99<20ms'" help:"Exit with 1 unless this holds; may be given again."`
-	Quiet  bool     `short:"q" help:"Plain lines instead of the live view."`
+	Quiet  bool     `short:"q" help:"Plain lines instead of the live view, also on a terminal."`
 }
 
 // messageFlags are for scenarios that send.
@@ -129,7 +132,7 @@ type idleCommand struct{ loadFlags }
 // Run holds connections.
 func (s *idleCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.Idle)
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
 type echoLoadCommand struct {
@@ -147,7 +150,7 @@ func (s *echoLoadCommand) Run(ctx context.Context) error {
 		err = s.messageFlags.apply(&c)
 	}
 	c.Echo = bench.EchoConfig{Rate: s.Rate, InFlight: s.InFlight, Backlog: s.Backlog}
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
 // publishFlags are for scenarios in which something is published.
@@ -176,7 +179,7 @@ func (s *fanoutCommand) Run(ctx context.Context) error {
 	if err == nil {
 		err = s.publishFlags.apply(&c)
 	}
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
 type feedLoadCommand struct {
@@ -188,7 +191,7 @@ type feedLoadCommand struct {
 func (s *feedLoadCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.Feed)
 	c.Feed.Channels = s.Channels
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
 type churnCommand struct {
@@ -202,7 +205,7 @@ type churnCommand struct {
 func (s *churnCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.Churn)
 	c.Churn = bench.ChurnConfig{Rate: s.Rate, Hold: bench.Duration(s.Hold), Abort: s.Abort}
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
 type stormCommand struct {
@@ -216,7 +219,7 @@ type stormCommand struct {
 func (s *stormCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.Storm)
 	c.Storm = bench.StormConfig{Waves: s.Waves, Every: bench.Duration(s.Every), Close: s.Close}
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
 type slowCommand struct {
@@ -237,7 +240,7 @@ func (s *slowCommand) Run(ctx context.Context) error {
 	c.On = s.On
 	c.Feed.Channels = s.Channels
 	c.Slow = bench.SlowConfig{Share: s.Share, Rate: s.Read}
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
 type halfOpenCommand struct {
@@ -259,21 +262,13 @@ func (s *halfOpenCommand) Run(ctx context.Context) error {
 	c.Echo.Rate = s.Rate
 	c.Feed.Channels = s.Channels
 	c.HalfOpen = bench.HalfOpenConfig{Share: s.Share, How: s.How}
-	return s.run(ctx, c, err)
+	return s.start(ctx, c, err)
 }
 
-// run makes a run of what the flags say.
-func (f *loadFlags) run(ctx context.Context, c bench.Config, err error) error {
+// start makes a run of what the flags say.
+func (f *loadFlags) start(ctx context.Context, c bench.Config, err error) error {
 	if err != nil {
-		return err
+		return usageError{err}
 	}
-	raiseFileLimit()
-	result, err := bench.Run(context.Background(), c, bench.Options{Tool: "roost", ServerPID: f.ServerPID, Stop: ctx.Done()})
-	if err != nil {
-		return err
-	}
-	result.Report.Table(os.Stdout, false)
-	_ = json.Marshal
-	_ = report.Schema
-	return nil
+	return runLoad(ctx, c, &f.workFlags, &f.outputFlags)
 }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/roostws/roost/internal/doctor"
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/server"
+)
+
+// serveFlags are those of every command that serves.
+type serveFlags struct {
+	MaxConns int    `placeholder:"N" help:"Connections at most; refused at once if this process cannot have so many. Default: as many as it can."`
+	Loops    int    `help:"Event loops; 0 means one per processor."`
+	Engine   string `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
+}
+
+// prepare lets the process have as many descriptors as it may, and fails if that is
+// less than what was asked for.
+func (s *serveFlags) prepare() error {
+	if s.MaxConns > 0 {
+		if err := doctor.Fits(s.MaxConns, doctor.Server); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+	if _, err := poller.RaiseFileLimit(); err != nil {
+		fmt.Fprintln(os.Stderr, "roost: the limit of open files stays as it is:", err)
+	}
+	return nil
+}
+
+func (s *serveFlags) config() server.Config {
+	return server.Config{MaxConns: s.MaxConns, Loops: s.Loops, Engine: s.Engine}
+}
