@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/roostws/roost/feed"
-	"github.com/roostws/roost/server"
 )
 
 // feedCommand serves market data.

@@ -12,11 +12,11 @@ const module = "github.com/roostws/roost/"
 
 // allowed is what each package may import of this module, directly or not.
 var allowed = map[string][]string{
-	"wsproto":   {},
-	"poller":    {},
-	"pool":      {},
-	"server":    {"wsproto", "poller", "pool"},
-	"feed":      {"server", "wsproto", "poller", "pool"},
+	"wsproto": {},
+	"poller":  {},
+	"pool":    {},
+	"server":  {"wsproto", "poller", "pool"},
+	"feed":    {"server", "wsproto", "poller", "pool"},
 
 	"internal/memtls": {},
 	"internal/doctor": {"poller"},
