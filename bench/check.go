@@ -63,6 +63,10 @@ func (c *Config) fill() {
 		set(&c.Duration, Duration(c.Storm.Waves)*c.Storm.Every)
 	}
 	set(&c.Duration, Duration(10*time.Second))
+	if c.traffic() == Fanout {
+		// A server may still be at work on the last subscription when its 101 is here.
+		set(&c.Warmup, Duration(500*time.Millisecond))
+	}
 	set(&c.Drain, Duration(5*time.Second))
 	set(&c.Connect.AtOnce, 256)
 	set(&c.Connect.Timeout, Duration(10*time.Second))

@@ -54,7 +54,8 @@ type Config struct {
 	Targets []string `json:"targets" yaml:"targets"`
 	// Conns is the number of connections, publishers not counted. Default 100.
 	Conns int `json:"conns" yaml:"conns"`
-	// Warmup is how long messages flow before they are measured. Default 0.
+	// Warmup is how long messages flow before they are measured. Default 0,
+	// of a fan-out 500 ms.
 	Warmup Duration `json:"warmup" yaml:"warmup"`
 	// Duration is how long is measured. Default 10 s.
 	Duration Duration `json:"duration" yaml:"duration"`

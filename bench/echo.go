@@ -183,7 +183,7 @@ func (e *echo) message(c *conn, m wsproto.Message) {
 	e.waiting--
 	l := e.l
 	l.rec.Replies++
-	if maphash.Bytes(e.seed, m.Payload) != sent.sum {
+	if m.Op != e.payloads.op || maphash.Bytes(e.seed, m.Payload) != sent.sum {
 		l.rec.Mismatched++
 	}
 	if l.rec.timeline.measured(sent.intended) {

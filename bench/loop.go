@@ -191,6 +191,13 @@ func (l *loop) closeAll() {
 func (l *loop) run() error {
 	err := l.engine.Run(l)
 	l.work.release()
+	for _, page := range l.conns.pages {
+		for i := range page {
+			if page[i].tls != nil {
+				page[i].tls.Close() // its handshake may not be over
+			}
+		}
+	}
 	// What is left of the interval in progress.
 	l.now = l.clock.now()
 	l.rec.ends = max(min(l.now, l.rec.ends), l.rec.began)

@@ -68,10 +68,14 @@ func (r *ramp) turn(l *loop) int64 {
 		if r.scout && r.under > 0 {
 			return never
 		}
-		if r.paced && r.rate.due() > l.now {
-			return r.rate.due()
+		if r.paced {
+			if due := r.rate.due(); due > l.now {
+				return due
+			} else if late := l.now - due; late > int64(rampSlack) {
+				r.rate.start += late // the rate is a bound: what was missed is not made up for
+			}
+			r.rate.next++
 		}
-		r.rate.next++
 		r.under++
 		number, as := r.take(l)
 		l.dialer.dial(l, number, as, l.now)
@@ -85,6 +89,9 @@ func (r *ramp) turn(l *loop) int64 {
 	}
 	return never
 }
+
+// rampSlack is how much a paced ramp may make up for.
+const rampSlack = 10 * time.Millisecond
 
 // rampSlice is how long a loop opens sockets before it looks at what came in.
 const rampSlice = 2 * time.Millisecond

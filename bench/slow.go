@@ -89,6 +89,7 @@ func (s *slow) turn() int64 {
 
 func (s *slow) gauge(g *report.Gauges) {
 	s.work.gauge(g)
+	g.Subscribers -= int64(s.open)
 	g.Slow = int64(s.open + len(s.never.fds))
 	g.Open += int64(len(s.never.fds))
 }
