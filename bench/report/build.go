@@ -138,10 +138,7 @@ func readConfig(text json.RawMessage) config {
 func (c *config) load(scenario string) Load {
 	l := Load{Traffic: scenario, Size: c.Messages.Size}
 	if scenario == slowScenario || scenario == halfOpenScenario {
-		l.Traffic = echoTraffic
-		if c.On != "" {
-			l.Traffic = c.On
-		}
+		l.Traffic = c.On
 	}
 	switch l.Traffic {
 	case echoTraffic:

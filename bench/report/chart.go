@@ -72,7 +72,7 @@ func (h hue) class() string { return strings.TrimPrefix(variables[h], "--") }
 
 // recolor turns the colours into variables, and the font of the layout into the page's.
 var recolor = func() *strings.Replacer {
-	pairs := []string{"font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal;", ""}
+	pairs := []string{"font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;", ""}
 	for h, name := range variables {
 		pairs = append(pairs, fmt.Sprintf("#0BADC%X", uint8(h)), "var("+name+")")
 	}

@@ -79,7 +79,7 @@ func largest(values []float64) float64 {
 // measured shaded.
 func (r *Report) timePlot() (*plot.Plot, []band) {
 	p := newPlot()
-	p.X.Tick.Marker = linear{clock}
+	p.X.Tick.Marker = clock{}
 	p.X.Min, p.X.Max = 0, 1
 	var bands []band
 	for _, point := range r.Series {

@@ -85,7 +85,7 @@ var closeHints = map[int]string{
 	1000: "The server ended the connection normally, before the run wanted it. It may have a longest session or an idle timeout.",
 	1001: "The server said that it goes away: it restarts, shuts down or drains.",
 	1002: "The server says that the tool broke the protocol. Please report that, if the server is right.",
-	1003: "The server does not take that type of message. Switch between text and binary (--type).",
+	1003: "The server does not take that type of message. Switch between text and binary (--text).",
 	1005: "The server closed without giving a reason. It may have an idle timeout. Look into its log.",
 	1007: "The server says that a text message was not UTF-8. Use binary messages, or templates that are text.",
 	1008: "The server says that the client broke a rule of its own: it may want a login first (--hello), or limit the rate. Look into its log.",

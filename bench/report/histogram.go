@@ -112,10 +112,10 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("histogram: %w", err)
 	}
-	n := NewHistogram()
-	if dropped := n.h.Merge(d); dropped != 0 {
-		return fmt.Errorf("histogram: %d values are over an hour", dropped)
+	if d.LowestTrackableValue() != lowest || d.HighestTrackableValue() != highest || d.SignificantFigures() != digits {
+		return fmt.Errorf("histogram: from %d to %d ns with %d digits, not from %d to %d with %d",
+			d.LowestTrackableValue(), d.HighestTrackableValue(), d.SignificantFigures(), lowest, highest, digits)
 	}
-	h.h = n.h
+	h.h = d
 	return nil
 }

@@ -111,12 +111,12 @@ func makeAll(t testing.TB) map[string]*made {
 			i.Failures = map[string]int64{Refused: 2, ConnectTimeout: 7, HandshakeStatus(503): 1}
 			i.Examples = map[string]string{HandshakeStatus(503): "503 Service \x1b[31mUnavailable <script>alert(1)</script>"}
 		}),
-		"slow": makeRun(t, "slow", `{"on":"echo","messages":{"size":"64-1024"},"slow":{"share":0.1}}`, func(n int, i *Interval) {
-			i.Counters = Counters{Sent: 9000, Received: 9000, SentBytes: 9000 * 500, ReceivedBytes: 9000 * 500, Replies: 9000, SlowReceived: 3}
-			i.Slow = 100
+		"slow": makeRun(t, "slow", `{"on":"fanout","messages":{"size":"64-1024"},"fanout":{"rate":10},"slow":{"share":0.1}}`, func(n int, i *Interval) {
+			i.Counters = Counters{Sent: 10, Received: 9000, SentBytes: 5000, ReceivedBytes: 9000 * 500, Published: 10, Deliveries: 9000, SlowReceived: 3}
+			i.Slow, i.Subscribers = 100, 900
 			i.Latency = spread(9000, 500*time.Microsecond, 0.5, uint64(n))
 		}),
-		"halfopen": makeRun(t, "halfopen", `{"messages":{"size":"128"}}`, func(n int, i *Interval) {
+		"halfopen": makeRun(t, "halfopen", `{"on":"echo","messages":{"size":"128"}}`, func(n int, i *Interval) {
 			i.Counters = Counters{Sent: 9000, Received: 9000, Replies: 9000, Noticed: 10}
 			if n == 0 {
 				i.Vanished = 100

@@ -35,17 +35,28 @@ type table struct {
 	out   bytes.Buffer
 }
 
+// rows writes each row in as many lines as it needs, broken between facts.
 func (t *table) rows(rows []row) {
 	for _, row := range rows {
-		var said []string
-		for _, f := range row.Facts {
-			text := f.Text
-			if f.Bad {
-				text = t.paint.in(red, text)
+		t.out.WriteString(t.paint.in(bold, pad(row.Name, label, false)))
+		column := label
+		for n, f := range row.Facts {
+			width := len([]rune(f.Text)) + len(", ")
+			switch {
+			case n > 0 && column+width > textWidth:
+				t.out.WriteString(",\n" + strings.Repeat(" ", label))
+				column = label
+			case n > 0:
+				t.out.WriteString(", ")
 			}
-			said = append(said, text)
+			column += width
+			style := ""
+			if f.Bad {
+				style = red
+			}
+			t.out.WriteString(t.paint.in(style, f.Text))
 		}
-		fmt.Fprintf(&t.out, "%s%s\n", t.paint.in(bold, pad(row.Name, label, false)), strings.Join(said, ", "))
+		t.out.WriteString("\n")
 	}
 }
 

@@ -51,22 +51,42 @@ func ceiling(v, least float64) float64 {
 // decimals writes v with as many digits as step needs, and thousands as k, M, G.
 func decimals(v, step float64) string {
 	suffix := ""
-	for _, s := range []string{"k", "M", "G"} {
-		if step < 1000 && v < 10000 || v == 0 {
+	for _, s := range []scale{{"G", 1e9}, {"M", 1e6}, {"k", 1e3}} {
+		if v != 0 && (step >= s.factor || step >= s.factor/5 && s.factor > 1e3) {
+			v, step, suffix = v/s.factor, step/s.factor, s.suffix
 			break
 		}
-		v, step, suffix = v/1000, step/1000, s
 	}
 	digits := max(0, int(-math.Floor(math.Log10(step)+1e-9)))
 	return fmt.Sprintf("%.*f%s", min(digits, 6), v, suffix)
 }
 
-// clock writes a time of the run.
-func clock(v, step float64) string {
-	if v+step <= 180 {
-		return fmt.Sprintf("%.0f s", v)
+// clock has times of the run as ticks.
+type clock struct{}
+
+// Ticks implements plot.Ticker.
+func (clock) Ticks(_, high float64) []plot.Tick {
+	s := step(high/3600, 1) * 3600
+	for _, short := range []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600} {
+		if high/short <= mostTicks {
+			s = short
+			break
+		}
 	}
-	return fmt.Sprintf("%d:%02d", int64(v)/60, int64(v)%60)
+	unit, name := 1.0, "s"
+	switch {
+	case s >= 3600:
+		unit, name = 3600, "h"
+	case s >= 60:
+		unit, name = 60, "min"
+	}
+	var ticks []plot.Tick
+	for n := range mostTicks + 1 {
+		if v := float64(n) * s; v <= high {
+			ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.0f %s", v/unit, name)})
+		}
+	}
+	return ticks
 }
 
 // mebibytes writes MiB on an axis.
@@ -81,15 +101,15 @@ type logarithmic struct {
 func (l logarithmic) Ticks(low, high float64) []plot.Tick {
 	first, last := math.Floor(math.Log10(low)), math.Ceil(math.Log10(high))
 	factors := []float64{1, 2, 5}
-	every := max(1, int(last-first)/mostTicks)
+	every := max(1, math.Ceil((last-first)/mostTicks))
 	switch span := math.Log10(high / low); {
-	case span > 4:
+	case span >= 4:
 		factors = []float64{1}
 	case span > 2.4:
 		factors = []float64{1, 3}
 	}
 	var ticks []plot.Tick
-	for e := first; e <= last; e += float64(every) {
+	for e := first; e <= last; e += every {
 		for _, factor := range factors {
 			if v := factor * math.Pow(10, e); v >= low*(1-1e-9) && v <= high*(1+1e-9) {
 				ticks = append(ticks, plot.Tick{Value: v, Label: l.label(v)})

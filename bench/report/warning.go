@@ -87,7 +87,7 @@ func runWarnings(r *Report, add adder) {
 		add(Missing, "Never more than %s of the %s connections asked for were open: the failures say why.", count(c.Most), count(int64(c.Asked)))
 	}
 	if r.Storm != nil && r.Storm.Worst == nil {
-		add(NotBack, "Not every wave came back to full service before the next one or the end: give them more time (--pause), or look at the failures.")
+		add(NotBack, "Not every wave came back to full service before the next one or the end: give them more time (--every), or look at the failures.")
 	}
 	if c.Lost > 0 {
 		add(LostSome, "%s open %s ended though the run did not want it: the failures say why.", count(c.Lost), plural(c.Lost, "connection", "connections"))
