@@ -43,6 +43,9 @@ func (ch *churn) turn() int64 {
 	case report.Measure:
 		return min(ch.connect(), ch.holding.next())
 	case report.Drain:
+		if next := ch.connect(); next != never {
+			return next // what was due in the measure phase, if the loop is late
+		}
 		for i := len(l.open) - 1; i >= 0; i-- {
 			ch.end(l.conns.at(l.open[i]))
 		}
@@ -88,4 +91,15 @@ func (ch *churn) connect() int64 {
 	}
 }
 
-func (ch *churn) drained() bool { return len(ch.l.open) == 0 && ch.l.dialer.underway == 0 }
+func (ch *churn) drained() bool {
+	return len(ch.l.open) == 0 && ch.l.dialer.underway == 0 && !ch.behind()
+}
+
+// behind tells whether the schedule has something left that was due.
+func (ch *churn) behind() bool { return ch.begun && ch.schedule.due() < ch.l.rec.timeline.drain }
+
+func (ch *churn) finish() {
+	for ; ch.behind(); ch.schedule.next++ {
+		ch.l.rec.Unsent++
+	}
+}

@@ -38,17 +38,18 @@ func (e *echo) sending() bool {
 }
 
 func (e *echo) turn() int64 {
-	if !e.sending() {
-		return never
-	}
 	if !e.begun {
+		if e.l.rec.Phase == report.Ramp {
+			return never
+		}
 		e.begun = true
-		e.schedule = newSchedule(e.l.rec.timeline.warmup, e.l.config.Echo.Rate, e.l.share)
-		if !e.openLoop() {
+		if e.openLoop() {
+			e.schedule = newSchedule(e.l.rec.timeline.warmup, e.l.config.Echo.Rate, e.l.share)
+		} else if e.sending() {
 			e.fill()
 		}
 	}
-	if !e.openLoop() {
+	if !e.openLoop() || e.l.rec.Phase == report.Closing {
 		return never
 	}
 	return e.due()
@@ -77,7 +78,8 @@ func (e *echo) fill() {
 // echoSlice is how long a loop sends before it looks at what came in.
 const echoSlice = 2 * time.Millisecond
 
-// due sends what the schedule wants by now.
+// due sends what the schedule wants by now: also in the drain phase, if the loop was
+// late. A message that was due is sent late or counted as unsent, and never left out.
 func (e *echo) due() int64 {
 	began := e.l.now
 	for {
@@ -197,7 +199,12 @@ func (e *echo) message(c *conn, m wsproto.Message) {
 	}
 }
 
-func (e *echo) drained() bool { return e.waiting == 0 }
+func (e *echo) drained() bool { return e.waiting == 0 && !e.behind() }
+
+// behind tells whether the schedule has something left that was due.
+func (e *echo) behind() bool {
+	return e.begun && e.openLoop() && e.schedule.due() < e.l.rec.timeline.drain
+}
 
 // gone counts what a connection that ended did not bring.
 func (e *echo) gone(c *conn) {
@@ -218,6 +225,11 @@ func (e *echo) gone(c *conn) {
 }
 
 func (e *echo) finish() {
+	for ; e.behind(); e.schedule.next++ {
+		if e.l.rec.timeline.measured(e.schedule.due()) {
+			e.l.rec.Unsent++
+		}
+	}
 	for _, t := range e.l.open {
 		e.gone(e.l.conns.at(t))
 	}

@@ -87,18 +87,18 @@ func (f *fanout) received(c *conn) {
 
 func (f *fanout) turn() int64 {
 	l := f.l
+	next := never
 	switch l.rec.Phase {
 	case report.Warmup, report.Measure:
 	case report.Drain:
 		if f.drainedAt == 0 {
 			f.drainedAt = l.now + int64(quiet)
 		}
-		// Late, it looks again: the poster may still be busy.
-		return max(f.drainedAt, f.last+int64(quiet), l.now+int64(quiet)/10)
+		// If that is over, it looks again: the poster may still be busy.
+		next = max(f.drainedAt, f.last+int64(quiet), l.now+int64(quiet)/10)
 	default:
 		return never
 	}
-	next := never
 	for _, p := range f.publishers {
 		if p.schedule.every == 0 {
 			of := max(1, l.config.publishers())
@@ -216,10 +216,27 @@ func (f *fanout) delivered(c *conn, key uint64, at int64, ok bool) {
 }
 
 func (f *fanout) drained() bool {
-	return f.l.now >= f.drainedAt && f.l.now >= f.last+int64(quiet) && (f.poster == nil || f.poster.idle())
+	return !f.behind() && f.l.now >= f.drainedAt && f.l.now >= f.last+int64(quiet) && (f.poster == nil || f.poster.idle())
+}
+
+// behind tells whether a schedule has something left that was due.
+func (f *fanout) behind() bool {
+	for _, p := range f.publishers {
+		if p.schedule.every > 0 && p.schedule.due() < f.l.rec.timeline.drain {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *fanout) finish() {
+	for _, p := range f.publishers {
+		for ; p.schedule.every > 0 && p.schedule.due() < f.l.rec.timeline.drain; p.schedule.next++ {
+			if f.l.rec.timeline.measured(p.schedule.due()) {
+				f.l.rec.Unsent++
+			}
+		}
+	}
 	for _, t := range f.l.open {
 		f.received(f.l.conns.at(t))
 	}
