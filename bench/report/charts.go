@@ -41,7 +41,7 @@ func (r *Report) over(join func(values []float64) float64, get func(*Point) *flo
 		var at float64
 		for n := from; n < min(from+together, len(r.Series)); n++ {
 			if v := get(&r.Series[n]); v != nil {
-				found = append(found, *v)
+				found = append(found, drawable(*v))
 				at = r.Series[n].end()
 			}
 		}
@@ -57,7 +57,10 @@ func (r *Report) over(join func(values []float64) float64, get func(*Point) *flo
 	return runs
 }
 
-func (p *Point) end() float64 { return float64(p.Second) + p.Seconds }
+func (p *Point) end() float64 { return drawable(float64(p.Second) + p.Seconds) }
+
+// drawable bounds what a report from somewhere else may hold, so that no axis overflows.
+func drawable(v float64) float64 { return min(max(v, 0), 1e15) }
 
 func mean(values []float64) float64 {
 	sum := 0.0
@@ -91,7 +94,7 @@ func (r *Report) timePlot() (*plot.Plot, []band) {
 			bands[n-1].to = point.end()
 			continue
 		}
-		bands = append(bands, band{float64(point.Second), point.end()})
+		bands = append(bands, band{drawable(float64(point.Second)), point.end()})
 	}
 	return p, bands
 }
