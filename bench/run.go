@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"encoding/binary"
@@ -8,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/roostws/roost/bench/report"
@@ -24,8 +27,8 @@ type Options struct {
 	// Procs is the number of worker processes that Run starts on this machine. 0 or
 	// 1: this process works. It excludes Agents.
 	Procs int
-	// Worker is the command that starts such a process: an agent that prints its
-	// address as the first line (see Agent).
+	// Worker is the command that starts such a process, which calls
+	// [Agent.ServeParent].
 	Worker []string
 	// ServerPID is the server's process, if it is on this machine and wanted in the
 	// report; 0 if not.
@@ -61,8 +64,8 @@ type UnusableError struct{ text string }
 func (e *UnusableError) Error() string { return e.text }
 
 // Run makes a run. It blocks until the run's end. When ctx ends the run ends at once,
-// with ctx's error and no result. Other errors are *ConfigError, *UnusableError, or
-// that of a worker that broke.
+// with ctx's error and no result. Other errors are *ConfigError, *UnusableError,
+// *AgentError, or that of a worker that broke.
 func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	c, err := c.complete()
 	if err != nil {
@@ -74,72 +77,12 @@ func Run(ctx context.Context, c Config, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		for _, w := range sites {
-			w.close()
-		}
-	}()
+	defer closeSites(sites)
 	r, err := newRun(c, o, sites)
 	if err != nil {
 		return nil, err
 	}
 	return r.carryOut(ctx)
-}
-
-// site is where a worker works: this process, or an agent.
-type site interface {
-	// name is for messages to the user.
-	name() string
-	// start begins the assignment. Its events come until the channel is closed.
-	start(ctx context.Context, a assignment) (<-chan event, error)
-	// begin, stop: see worker. The time is the coordinator's.
-	begin(at int64) error
-	stop() error
-	// abort ends the work at once; close frees what is left.
-	abort()
-	close()
-}
-
-// findSites says where the work is done.
-func findSites(ctx context.Context, c *Config, o *Options) ([]site, error) {
-	n := max(1, o.Procs, len(o.Agents))
-	if o.Procs > 1 && len(o.Agents) > 0 {
-		return nil, &ConfigError{errors.New("either other processes here or agents: --procs excludes --agents")}
-	}
-	if c.Conns < n {
-		return nil, &ConfigError{fmt.Errorf("%d connections cannot be spread over %d workers", c.Conns, n)}
-	}
-	switch {
-	case len(o.Agents) > 0:
-		return agentSites(o.Agents, o.Token), nil
-	case o.Procs > 1:
-		return startedSites(ctx, o.Procs, o.Worker)
-	}
-	return []site{&local{}}, nil
-}
-
-// local is the worker in this process.
-type local struct{ w *worker }
-
-func (l *local) name() string { return "this process" }
-
-func (l *local) start(ctx context.Context, a assignment) (<-chan event, error) {
-	w, err := newWorker(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	l.w = w
-	go w.work()
-	return w.events, nil
-}
-
-func (l *local) begin(at int64) error { l.w.begin(at); return nil }
-func (l *local) stop() error          { l.w.stop(); return nil }
-func (l *local) close()               {}
-func (l *local) abort() {
-	if l.w != nil {
-		l.w.abort()
-	}
 }
 
 // run is a run in progress, as the coordinator sees it.
@@ -157,6 +100,7 @@ type run struct {
 	server    *serverProbe
 	before    *report.Server
 
+	started     atomic.Int32 // workers
 	ramped      int
 	ended       int
 	began       bool
@@ -235,28 +179,48 @@ func (r *run) carryOut(ctx context.Context) (*Result, error) {
 func (r *run) start(ctx context.Context) error {
 	var id [4]byte
 	crand.Read(id[:])
+	a := assignment{Config: r.config, Run: binary.LittleEndian.Uint32(id[:]) | 1, Start: r.clock.now()}
+	err := r.each(func(i int, w site) error {
+		mine := a
+		mine.Share = share{i, len(r.sites)}
+		events, err := w.start(ctx, mine)
+		if err == nil {
+			r.started.Add(1)
+			go r.follow(i, events)
+		}
+		return err
+	})
+	if err != nil {
+		r.abort()
+		r.drainEvents(int(r.started.Load()))
+	}
+	return cmp.Or(ctx.Err(), err)
+}
+
+// follow hands on what a worker tells.
+func (r *run) follow(worker int, events <-chan event) {
+	for e := range events {
+		if !e.Ended {
+			r.events <- told{worker, e}
+		}
+	}
+	// Also when the channel was closed without a word.
+	r.events <- told{worker, event{Ended: true}}
+}
+
+// each does something with all workers at the same time: they may be far away. It
+// returns the error of the first of them that has one.
+func (r *run) each(do func(int, site) error) error {
+	errs := make([]error, len(r.sites))
+	var done sync.WaitGroup
 	for i, w := range r.sites {
-		events, err := w.start(ctx, assignment{
-			Config: r.config,
-			Share:  share{i, len(r.sites)},
-			Run:    binary.LittleEndian.Uint32(id[:]) | 1,
-		})
+		done.Go(func() { errs[i] = do(i, w) })
+	}
+	done.Wait()
+	for i, err := range errs {
 		if err != nil {
-			for _, started := range r.sites[:i] {
-				started.abort()
-			}
-			r.drainEvents(i)
 			return r.worded(i, err)
 		}
-		go func() {
-			for e := range events {
-				if !e.Ended {
-					r.events <- told{i, e}
-				}
-			}
-			// Also when the channel was closed without a word.
-			r.events <- told{i, event{Ended: true}}
-		}()
 	}
 	return nil
 }
@@ -272,6 +236,11 @@ func (r *run) drainEvents(n int) {
 
 // worded says which worker it is, if there are several.
 func (r *run) worded(worker int, err error) error {
+	var config *ConfigError
+	var lost *AgentError
+	if errors.As(err, &config) || errors.As(err, &lost) {
+		return err // they name it
+	}
 	if len(r.about.Workers) == 0 {
 		return &UnusableError{err.Error()}
 	}
@@ -287,16 +256,23 @@ func (r *run) handle(e told) {
 		if r.ramped++; r.ramped == len(r.sites) && r.failure == nil {
 			r.begin()
 		}
+	case e.lost != nil:
+		r.fail(e.lost)
 	case e.Failed != "":
-		if r.failure == nil {
-			r.failure = r.worded(e.worker, errors.New(e.Failed))
-		}
-		r.abort()
+		r.fail(r.worded(e.worker, errors.New(e.Failed)))
 	case e.Ended:
 		r.ended++
 		r.assembler.end(e.worker)
 		r.take()
 	}
+}
+
+// fail ends the run. The first reason counts.
+func (r *run) fail(err error) {
+	if r.failure == nil {
+		r.failure = err
+	}
+	r.abort()
 }
 
 // lead is how far ahead the beginning is told, so that all workers begin together.
@@ -306,26 +282,24 @@ func (r *run) begin() {
 	if r.interrupted {
 		return
 	}
-	at := r.clock.now() + int64(margin)
-	if len(r.sites) > 1 {
-		at = r.clock.now() + int64(lead)
+	ahead := margin
+	if len(r.about.Workers) > 0 {
+		ahead = lead
 	}
+	for _, w := range r.sites {
+		// The skew is half of a round trip. One sets up a connection, one says it.
+		ahead = max(ahead, margin+8*w.skew())
+	}
+	at := r.clock.now() + int64(ahead)
 	r.began = true
-	for i, w := range r.sites {
-		if err := w.begin(at); err != nil {
-			r.failure = r.worded(i, err)
-			r.abort()
-			return
-		}
+	if err := r.each(func(_ int, w site) error { return w.begin(at) }); err != nil {
+		r.fail(err)
 	}
 }
 
 func (r *run) stop() {
-	for i, w := range r.sites {
-		if err := w.stop(); err != nil && r.failure == nil {
-			r.failure = r.worded(i, err)
-			r.abort()
-		}
+	if err := r.each(func(_ int, w site) error { return w.stop() }); err != nil {
+		r.fail(err)
 	}
 }
 

@@ -21,6 +21,7 @@ type worker struct {
 	config  Config // complete
 	share   share
 	run     uint32
+	guest   bool
 	clock   clock
 	start   int64
 	targets []*target
@@ -53,8 +54,13 @@ type event struct {
 	Ramped bool `json:"ramped,omitempty"`
 	// Failed is a sentence that says why the run cannot go on.
 	Failed string `json:"failed,omitempty"`
+	// GaveUp is a sentence that says why an agent does not go on with the run.
+	GaveUp string `json:"gave_up,omitempty"`
 	// Ended says that nothing more comes.
 	Ended bool `json:"ended,omitempty"`
+
+	// lost says that the worker itself is. Its site finds out.
+	lost error
 }
 
 // assignment is a worker's part of a run.
@@ -63,15 +69,23 @@ type assignment struct {
 	Share  share  `json:"share"`
 	// Run tells the marks of this run from those of others. Not 0.
 	Run uint32 `json:"run"`
+	// Start is when the run begins, by the coordinator's clock, in nanoseconds since
+	// 1970: all workers count seconds from then.
+	Start int64 `json:"start"`
 	// Ahead is how far the coordinator's clock is ahead of the worker's.
 	Ahead Duration `json:"ahead"`
+	// Guest says that another worker on the same machine counts its processors.
+	Guest bool `json:"guest,omitempty"`
 }
 
-// newWorker prepares a worker. The run begins at once.
+// newWorker prepares a worker.
 func newWorker(ctx context.Context, a assignment) (*worker, error) {
-	w := &worker{config: a.Config, share: a.Share, run: a.Run, clock: newClock(time.Duration(a.Ahead)), events: make(chan event)}
+	w := &worker{
+		config: a.Config, share: a.Share, run: a.Run, guest: a.Guest, start: a.Start,
+		clock: newClock(time.Duration(a.Ahead)), events: make(chan event),
+		cpu: processTime(), // an agent's earlier runs
+	}
 	w.queued.L = &w.mu
-	w.start = w.clock.now()
 	w.timeline = newTimeline(w.start)
 	if err := w.resolve(ctx); err != nil {
 		return nil, err
@@ -252,7 +266,9 @@ func (w *worker) emit() {
 		i.CPU = used - w.cpu
 		w.cpu = used
 		i.RSS = residentBytes()
-		i.Cores = int64(min(runtime.GOMAXPROCS(0), runtime.NumCPU()))
+		if !w.guest {
+			i.Cores = int64(min(runtime.GOMAXPROCS(0), runtime.NumCPU()))
+		}
 		if i.Phase != report.Ramp && w.slope.ManyOpen > 0 {
 			s := w.slope
 			i.Memory = &s
