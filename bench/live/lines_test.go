@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,17 @@ func TestLinesOfARun(t *testing.T) {
 		"15s measure open 1,000 out 52,012/s in 52,000/s p50 598µs p99 1.33ms max 1.4ms" + rest +
 		"20s measure open 1,000 out 52,017/s in 52,000/s p50 850µs p99 1.81ms max 1.9ms" + rest
 	if got := written(t, seconds(21)...); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestLinesCountASecondOnce(t *testing.T) {
+	once := seconds(21)
+	var often []report.Progress
+	for n, u := range once {
+		often = append(often, slices.Repeat([]report.Progress{u}, n%3+1)...)
+	}
+	if got, want := written(t, often...), written(t, once...); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

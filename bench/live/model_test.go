@@ -41,7 +41,7 @@ func TestTheViewFits(t *testing.T) {
 	for _, scenario := range scenarios {
 		t.Run(scenario, func(t *testing.T) {
 			var m tea.Model = newModel(Options{}, false)
-			for _, u := range simulate(scenario, 20) {
+			for _, u := range simulate(scenario, 5) {
 				m = update(m, u)
 				for _, width := range []int{60, 80, 120, 200} {
 					for _, height := range []int{15, 24, 50} {
@@ -211,23 +211,34 @@ func TestABusyToolIsRed(t *testing.T) {
 	}
 }
 
+func TestAPhaseOfUnknownLengthHasAnEmptyBar(t *testing.T) {
+	began := report.Progress{Phase: report.Drain, Left: -1}
+	later := began
+	later.Elapsed = time.Minute
+	if got := shown(60, 24, began, later); !strings.Contains(got, " drain     ░░░░░░░░░░░░░░░░  \n") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestTheServersLoad(t *testing.T) {
 	second := func(n int, s *report.Server) report.Progress {
 		i := &report.Interval{Second: n, Phase: report.Measure, Length: time.Second, Server: s}
 		return report.Progress{Phase: report.Measure, Last: i, Total: i}
 	}
+	told := &report.Server{CPU: 10 * time.Second}
 	tests := []struct {
-		name string
-		then *report.Server // two seconds later
-		want string
+		name        string
+		first, then *report.Server // two seconds apart
+		want        string
 	}{
-		{"share", &report.Server{CPU: 13 * time.Second, RSS: 1 << 20}, "cpu 150% of a core  rss 1 MiB"},
-		{"not told", &report.Server{CPU: -1, RSS: -1}, "cpu -   rss -"},
-		{"another process", &report.Server{CPU: time.Second, RSS: 1 << 20}, "cpu -   rss 1 MiB"},
+		{"share", told, &report.Server{CPU: 13 * time.Second, RSS: 1 << 20}, "cpu 150% of a core  rss 1 MiB"},
+		{"not told", told, &report.Server{CPU: -1, RSS: -1}, "cpu -   rss -"},
+		{"told late", &report.Server{CPU: -1}, &report.Server{CPU: time.Second, RSS: 1 << 20}, "cpu -   rss 1 MiB"},
+		{"another process", told, &report.Server{CPU: time.Second, RSS: 1 << 20}, "cpu -   rss 1 MiB"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := shown(80, 24, second(1, &report.Server{CPU: 10 * time.Second}), second(2, nil), second(3, tt.then))
+			got := shown(80, 24, second(1, tt.first), second(2, nil), second(3, tt.then))
 			if !strings.Contains(got, "server    "+tt.want) {
 				t.Errorf("there is no %q in\n%s", tt.want, got)
 			}

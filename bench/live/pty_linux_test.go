@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -190,10 +193,20 @@ func TestTheTerminalIsGivenBackAfterAPanic(t *testing.T) {
 	updates <- known()
 	x.wait("52,310/s")
 	x.press("q")
+	seen := make(chan struct{})
+	go func() {
+		defer close(updates)
+		for { // the view may still take one
+			select {
+			case updates <- known():
+			case <-seen:
+				return
+			}
+		}
+	}()
 	x.wait(leavesScreen)
-	updates <- known()
 	x.wait("5s measure open 997")
-	close(updates)
+	close(seen)
 	if err := <-result; err == nil || err.Error() != "cannot draw the live view: in the view" {
 		t.Errorf("error %v", err)
 	}
@@ -261,6 +274,35 @@ func TestATerminalThatGetsLines(t *testing.T) {
 				t.Errorf("drawn %q", x.text())
 			}
 		})
+	}
+}
+
+// background tells a child process of TestAJobInTheBackgroundGetsLines what it is.
+const background = "ROOST_LIVE_BACKGROUND"
+
+func TestBackgroundJob(t *testing.T) {
+	if os.Getenv(background) == "" {
+		t.Skip("runs only as a child of TestAJobInTheBackgroundGetsLines")
+	}
+	if err := Show(context.Background(), closed(known()), Options{Out: os.Stderr, In: os.Stdin}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAJobInTheBackgroundGetsLines would find a stopped job if it got a view.
+func TestAJobInTheBackgroundGetsLines(t *testing.T) {
+	x := newTerminal(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "sh", "-c", `set -m; "$0" -test.run=TestBackgroundJob </dev/tty & wait`, os.Args[0])
+	shell.Env = append(os.Environ(), background+"=1")
+	shell.Stdin, shell.Stdout, shell.Stderr = x.tty, x.tty, x.tty
+	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := shell.Run(); err != nil {
+		t.Errorf("%v: %q", err, x.text())
+	}
+	if text := x.text(); !strings.Contains(text, "5s measure open 997") || strings.Contains(text, entersScreen) {
+		t.Errorf("drawn %q", text)
 	}
 }
 

@@ -149,8 +149,8 @@ func (s *serverLoad) add(length time.Duration, now *report.Server) {
 	if now == nil {
 		return
 	}
-	cores := -1.0
-	if s.told && s.since > 0 && s.at.CPU >= 0 && now.CPU >= s.at.CPU {
+	cores := -1.0 // as it comes out too when it is another process now
+	if s.told && s.since > 0 && s.at.CPU >= 0 {
 		cores = (now.CPU - s.at.CPU).Seconds() / s.since.Seconds()
 	}
 	*s = serverLoad{told: true, at: *now, cores: cores}
