@@ -114,8 +114,9 @@ func (e *echo) scheduled(due int64) {
 		}
 		return
 	}
+	// The kernel may be full of what was sent before the first message.
 	if c.pending != nil || c.flight != nil && c.flight.unsent > 0 {
-		c.flight.push(entry{intended: due})
+		e.underway(c).push(entry{intended: due})
 		e.waiting++
 		return
 	}
@@ -142,11 +143,16 @@ func (e *echo) pick() *conn {
 
 // send adds a message to the batch of c.
 func (e *echo) send(c *conn, intended, now int64) {
+	e.underway(c).push(entry{intended: intended, sent: now, sum: e.write(c, intended)})
+	e.waiting++
+}
+
+// underway is the flight of c, made when it is first needed.
+func (e *echo) underway(c *conn) *flight {
 	if c.flight == nil {
 		c.flight = &flight{}
 	}
-	c.flight.push(entry{intended: intended, sent: now, sum: e.write(c, intended)})
-	e.waiting++
+	return c.flight
 }
 
 // write makes the next payload, sends it, and returns its hash.

@@ -128,11 +128,14 @@ func (w *worker) resolve(ctx context.Context) error {
 	return nil
 }
 
+// loopCount is no more than there are connections: a loop without one would have a part
+// of every schedule, and nobody to keep it.
 func (w *worker) loopCount() int {
-	if w.config.Loops > 0 {
-		return w.config.Loops
+	n := w.config.Loops
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
 	}
-	return runtime.GOMAXPROCS(0)
+	return max(1, min(n, w.share.part(w.config.Conns)))
 }
 
 // discard frees loops that never ran.
