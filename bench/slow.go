@@ -25,7 +25,7 @@ func newSlow(l *loop) (work, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &slow{work: others, l: l}, nil
+	return &slow{work: others, l: l, paused: pauses{until: map[poller.Token]int64{}}}, nil
 }
 
 // every tells whether number is among the share of all that something happens to,
@@ -59,8 +59,8 @@ func (s *slow) message(c *conn, m wsproto.Message) {
 	}
 	s.l.rec.SlowReceived++
 	if rate := s.l.config.Slow.Rate; rate > 0 {
-		// Reading at once and then not for as long as it should have taken.
-		s.paused.add(c, s.l.now, time.Duration(float64(time.Second)*float64(len(m.Payload))/float64(rate)))
+		// It has read at once, and does not read for as long as it should have taken.
+		s.paused.add(c.token, s.l.now, time.Duration(float64(time.Second)*float64(len(m.Payload))/float64(rate)))
 		_ = s.l.engine.Pause(c.token) // its socket may be gone: then there is nothing to pause
 	}
 }
@@ -100,7 +100,10 @@ func (s *slow) release() {
 }
 
 // pauses is when paused connections read again, the first one first.
-type pauses struct{ heap pauseHeap }
+type pauses struct {
+	heap  pauseHeap // an entry for each pause that was added
+	until map[poller.Token]int64
+}
 
 type pauseHeap []deadline
 
@@ -115,15 +118,23 @@ func (h *pauseHeap) Pop() any {
 	return x
 }
 
-func (p *pauses) add(c *conn, now int64, d time.Duration) {
-	heap.Push(&p.heap, deadline{c.token, now + int64(d)})
+// add makes the pause of t longer by d.
+func (p *pauses) add(t poller.Token, now int64, d time.Duration) {
+	at := max(now, p.until[t]) + int64(d)
+	p.until[t] = at
+	heap.Push(&p.heap, deadline{t, at})
 }
 
+// due takes a token whose pause is over, or returns 0.
 func (p *pauses) due(now int64) poller.Token {
-	if len(p.heap) == 0 || p.heap[0].at > now {
-		return 0
+	for len(p.heap) > 0 && p.heap[0].at <= now {
+		d := heap.Pop(&p.heap).(deadline)
+		if p.until[d.token] == d.at { // it was not made longer since
+			delete(p.until, d.token)
+			return d.token
+		}
 	}
-	return heap.Pop(&p.heap).(deadline).token
+	return 0
 }
 
 func (p *pauses) next() int64 {

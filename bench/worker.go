@@ -305,10 +305,16 @@ func (w *worker) ramped(*loop) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ramps++; w.ramps == len(w.loops) && w.failure == nil {
-		w.slope.ManyOpen, w.slope.ManyRSS = w.connected.Load(), residentBytes()
+		// With few connections the rest of the process is all that would show.
+		if n := w.connected.Load(); n >= minSlope && w.slope.FewOpen > 0 {
+			w.slope.ManyOpen, w.slope.ManyRSS = n, residentBytes()
+		}
 		w.send(event{Ramped: true})
 	}
 }
+
+// minSlope is how many connections it takes to tell what one costs.
+const minSlope = 1000
 
 // drained says that a loop awaits nothing more. When none does, the end may come.
 func (w *worker) drained(*loop) {
