@@ -231,8 +231,11 @@ func parseTemplate(text string) (template, error) {
 		}
 		name, after, closed := strings.Cut(rest, "}}")
 		h, known := holes[strings.TrimSpace(name)]
-		if !closed || !known {
-			return template{}, fmt.Errorf("template: {{%s is none of {{seq}} {{now}} {{rand}} {{id}} {{mark}}", strings.TrimSpace(name))
+		if !closed {
+			return template{}, fmt.Errorf("template: there is no }} behind {{%s", strings.TrimSpace(name))
+		}
+		if !known {
+			return template{}, fmt.Errorf("template: {{%s}} is none of {{seq}} {{now}} {{rand}} {{id}} {{mark}}", strings.TrimSpace(name))
 		}
 		t.holes = append(t.holes, h)
 		text = after

@@ -28,7 +28,7 @@ type target struct {
 func parseTarget(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no URL: %w", raw, errors.Unwrap(err))
+		return nil, fmt.Errorf("%q is no URL (%w): write ws://host:port/path or wss://", raw, errors.Unwrap(err))
 	}
 	switch u.Scheme {
 	case "ws", "wss":
