@@ -129,6 +129,15 @@ func TestAFanoutThatNobodyCounted(t *testing.T) {
 	}
 }
 
+func TestNothingDeliveredIsNotFair(t *testing.T) {
+	m := makeFanout(t)
+	m.intervals[12].Receivers = &Receivers{}
+	m.intervals[12].Receivers.Add(0, 0)
+	if f := m.report().Fairness; f != nil {
+		t.Errorf("it says %+v", f)
+	}
+}
+
 func TestBuildOfTheOtherScenarios(t *testing.T) {
 	all := makeAll(t)
 	s := all["storm"].report().Storm

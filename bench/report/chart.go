@@ -51,7 +51,7 @@ type line struct {
 type hue uint8
 
 const (
-	ink hue = iota
+	ink hue = iota // of text, centered
 	rule
 	shade
 	hue1
@@ -59,12 +59,17 @@ const (
 	hue3
 	hue4
 	soft1
+	inkEnd // of text that ends where it is put
 )
 
 var variables = map[hue]string{
-	ink: "--faint", rule: "--rule", shade: "--shade", soft1: "--soft1",
+	ink: "--faint", rule: "--rule", shade: "--shade", soft1: "--soft1", inkEnd: "--faint",
 	hue1: "--c1", hue2: "--c2", hue3: "--c3", hue4: "--c4",
 }
+
+// anchors align the labels of the axes in the browser, which alone knows how wide the
+// page's font is.
+var anchors = map[hue]string{ink: ";text-anchor:middle", inkEnd: ";text-anchor:end"}
 
 func (h hue) color() color.Color { return color.RGBA{R: 0x0B, G: 0xAD, B: 0xC0 + uint8(h), A: 0xFF} }
 
@@ -74,7 +79,7 @@ func (h hue) class() string { return strings.TrimPrefix(variables[h], "--") }
 var recolor = func() *strings.Replacer {
 	pairs := []string{"font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;", ""}
 	for h, name := range variables {
-		pairs = append(pairs, fmt.Sprintf("#0BADC%X", uint8(h)), "var("+name+")")
+		pairs = append(pairs, fmt.Sprintf("#0BADC%X", uint8(h)), "var("+name+")"+anchors[h])
 	}
 	return strings.NewReplacer(pairs...)
 }()
@@ -98,9 +103,10 @@ func newPlot() *plot.Plot {
 		a.Padding = 5
 		a.LineStyle.Width = 0 // the grid's lowest line is there already
 		a.Tick.LineStyle.Width = 0
-		a.Tick.Label.Color = ink.color()
+		a.Tick.Label.XAlign = draw.XLeft
 		a.Tick.Label.Font = font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, chartText)
 	}
+	p.X.Tick.Label.Color, p.Y.Tick.Label.Color = ink.color(), inkEnd.color()
 	return p
 }
 

@@ -129,8 +129,11 @@ func (r *Report) latencyChart() (*chart, error) {
 	part := func(name string, h hue, get func(*Point) *float64) line {
 		positive := func(p *Point) *float64 {
 			v := get(p)
-			if v != nil && *v < 0.1 {
-				v = number64(0.1) // a logarithmic axis has no zero
+			switch {
+			case p.Seconds < briefest: // a few stragglers
+				return nil
+			case v != nil && *v < 0.1: // a logarithmic axis has no zero
+				return number64(0.1)
 			}
 			return v
 		}

@@ -122,7 +122,7 @@ func (r *Report) sectionRows() []row {
 	if f := r.Fanout; f != nil {
 		rows = append(rows,
 			say("fanout", good("%s published to %s subscribers", count(f.Published), count(f.Subscribers))),
-			say("", good("%s of %s delivered", count(f.Deliveries), count(f.Expected)), fact{"reach " + percent(f.Reach), f.Reach < 1},
+			say("", good("%s of %s delivered", count(f.Deliveries), count(f.Expected)), fact{"reach " + percent(f.Reach), f.Deliveries < f.Expected},
 				bad(f.Duplicates, plural(f.Duplicates, "duplicate", "duplicates")), some(f.Unmarked, "without a mark")))
 	}
 	if f := r.Feed; f != nil {

@@ -34,9 +34,9 @@ var (
 
 func (r *Report) headline() []figure {
 	var figures []figure
-	list := connectionHeadlines
-	if r.Latency != nil {
-		list = messageHeadlines
+	list := messageHeadlines
+	if r.Load.Traffic == noTraffic {
+		list = connectionHeadlines
 	}
 	for _, h := range list {
 		m, err := findMetric(h.metric)

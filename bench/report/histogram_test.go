@@ -94,3 +94,49 @@ func TestWhatIsNoHistogram(t *testing.T) {
 		}
 	}
 }
+
+func TestAPackedHistogramIsTheSame(t *testing.T) {
+	h := NewHistogram()
+	for i := range 10_000 {
+		h.Record(time.Duration(i*i) * time.Microsecond)
+	}
+	p := h.Clone()
+	p.Pack()
+	p.Pack() // again changes nothing
+	same := func() {
+		t.Helper()
+		for _, q := range []float64{0, 0.01, 0.5, 0.9, 0.99, 0.999, 1} {
+			if p.Quantile(q) != h.Quantile(q) {
+				t.Errorf("quantile %v: %v packed, %v not", q, p.Quantile(q), h.Quantile(q))
+			}
+		}
+		if p.Count() != h.Count() || p.Min() != h.Min() || p.Max() != h.Max() || p.Mean() != h.Mean() || !p.Equal(h) || !h.Equal(p) {
+			t.Error("it is another one")
+		}
+		a, errA := p.MarshalJSON()
+		b, errB := h.MarshalJSON()
+		if errA != nil || errB != nil || string(a) != string(b) {
+			t.Errorf("its JSON is another: %v, %v", errA, errB)
+		}
+	}
+	same()
+	sum, other := p.Clone(), NewHistogram()
+	sum.Merge(p)
+	other.Merge(h)
+	other.Merge(h)
+	if !sum.Equal(other) {
+		t.Error("it merges differently")
+	}
+	p.Record(time.Second)
+	h.Record(time.Second)
+	same()
+	p.Pack()
+	p.Merge(other)
+	h.Merge(other)
+	same()
+	p.Pack()
+	if p.Reset(); p.Count() != 0 {
+		t.Error("reset leaves something")
+	}
+	(*Histogram)(nil).Pack()
+}

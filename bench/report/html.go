@@ -101,6 +101,8 @@ func (r *Report) legend() string {
 		add(r.Latency, "Latency counts from when a message was due by the schedule, so that what waited for the server counts in full.")
 	case r.Load.Traffic == echoTraffic:
 		add(r.Latency, "Latency counts from when a message was sent.")
+	case r.Load.Traffic == noTraffic:
+		add(r.Latency, "Latency is connect without the ramp.")
 	default:
 		add(r.Latency, "Latency counts from the publication.")
 	}

@@ -59,8 +59,9 @@ func (b *builder) feed() *Feed {
 	}
 }
 
+// fairness returns nil when nothing was delivered: to nobody is not evenly.
 func fairness(r *Receivers) *Fairness {
-	if r == nil || r.N == 0 {
+	if r == nil || r.Sum == 0 {
 		return nil
 	}
 	return &Fairness{

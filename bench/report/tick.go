@@ -155,12 +155,12 @@ func short(us float64) string {
 	return fmt.Sprintf("%g s", us/1e6)
 }
 
-// nines has as ticks 0 %, 50 %, 90 %, 99 % and so on, at 1/(1-q).
+// nines has as ticks 0 %, 90 %, 99 % and so on, at 1/(1-q).
 type nines struct{}
 
 // Ticks implements plot.Ticker.
 func (nines) Ticks(_, high float64) []plot.Tick {
-	ticks := []plot.Tick{{Value: 1, Label: "0 %"}, {Value: 2, Label: "50 %"}, {Value: 10, Label: "90 %"}}
+	ticks := []plot.Tick{{Value: 1, Label: "0 %"}, {Value: 10, Label: "90 %"}}
 	for n := 2; n < 16 && math.Pow10(n) <= high; n++ {
 		ticks = append(ticks, plot.Tick{Value: math.Pow10(n), Label: fmt.Sprintf("%.*f %%", n-2, 100-100/math.Pow10(n))})
 	}

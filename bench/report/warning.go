@@ -7,16 +7,17 @@ import (
 
 // Kinds of warning.
 const (
-	ToolCPU    = "tool-cpu"
-	ToolLag    = "tool-lag"
-	ToolSlip   = "tool-slip"
-	Short      = "short"
-	Missing    = "missing"
-	LostSome   = "lost"
-	NotBack    = "not-back"
-	Unsent     = "unsent"
-	Unanswered = "unanswered"
-	FewValues  = "few-values"
+	ToolCPU     = "tool-cpu"
+	ToolLag     = "tool-lag"
+	ToolSlip    = "tool-slip"
+	Short       = "short"
+	Missing     = "missing"
+	LostSome    = "lost"
+	NotBack     = "not-back"
+	Unsent      = "unsent"
+	Unanswered  = "unanswered"
+	Undelivered = "undelivered"
+	FewValues   = "few-values"
 )
 
 // Warning is something that a reader has to know before believing the figures.
@@ -101,6 +102,9 @@ func messageWarnings(r *Report, add adder) {
 	}
 	if m.Unanswered > 0 {
 		add(Unanswered, "%s %s never answered: latency leaves them out, so it is too good. Ask for a lower rate, or wait longer (--drain).", count(m.Unanswered), plural(m.Unanswered, "message was", "messages were"))
+	}
+	if f := r.Fanout; f != nil && f.Deliveries < f.Expected {
+		add(Undelivered, "%s of %s deliveries did not arrive: the server dropped them, does not send to all, or was too late (--drain). Latency leaves them out.", count(f.Expected-f.Deliveries), count(f.Expected))
 	}
 	if l := r.Latency; l != nil && l.P99 == nil {
 		add(FewValues, "%s are too few for a p99, which takes %s: run longer or send more.", values(l.Count), count(needs(0.99)))

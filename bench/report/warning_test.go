@@ -71,6 +71,14 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotDeliveredIsWarnedOf(t *testing.T) {
+	m := makeFanout(t)
+	m.intervals[4].Deliveries -= 3
+	if w := m.report().Warnings; len(w) != 1 || w[0].Kind != Undelivered || !strings.Contains(w[0].Text, "3 of 100,000 deliveries") {
+		t.Errorf("it says %v", w)
+	}
+}
+
 func TestAStormThatDidNotComeBackIsWarnedOf(t *testing.T) {
 	all := makeAll(t)
 	if w := all["storm"].report().Warnings; len(w) != 1 || w[0].Kind != NotBack {
