@@ -317,6 +317,7 @@ func (r *run) take() {
 		}
 		r.intervals = append(r.intervals, i)
 		r.total.MergeLater(i)
+		i.Pack() // an hour has 3,600 of them
 		r.progress(i)
 	}
 }

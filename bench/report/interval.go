@@ -157,6 +157,13 @@ func (i *Interval) MergeLater(o *Interval) {
 	i.merge(o)
 }
 
+// Pack makes the histograms small, for one that is kept.
+func (i *Interval) Pack() {
+	for _, h := range []*Histogram{i.Latency, i.Service, i.Connect, i.Slip, i.Notice} {
+		h.Pack()
+	}
+}
+
 // merge adds what adds up both ways.
 func (i *Interval) merge(o *Interval) {
 	i.Counters.add(&o.Counters)
