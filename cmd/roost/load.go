@@ -22,6 +22,7 @@ type loadCommand struct {
 	HalfOpen halfOpenCommand `cmd:"" name:"halfopen" help:"Let a share of the clients vanish without a word, measure the others and how long the server takes to notice."`
 	Run      fileCommand     `cmd:"" help:"Run a scenario file in YAML."`
 	Compare  compareCommand  `cmd:"" help:"Show two JSON reports side by side, with ratios."`
+	Agent    agentCommand    `cmd:"" default:"withargs" hidden:""`
 }
 
 // loadFlags are those of every scenario.

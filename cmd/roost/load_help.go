@@ -29,6 +29,11 @@ Compare with yesterday:
 
   roost load compare yesterday.json today.json
 
+Several machines: an agent on each, and one command that all work for:
+
+  ROOST_TOKEN=secret roost load --agent :7000
+  ROOST_TOKEN=secret roost load idle -n 200000 --agents host1:7000,host2:7000 ws://example.test/ws
+
 Exit status: 0, 1 if an assertion does not hold, 2 if the test could not be begun.
 Ctrl-C once ends the run in good order, with a report of what was measured; twice, at once.`
 }

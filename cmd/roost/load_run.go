@@ -70,11 +70,10 @@ func (w *workFlags) options(c *bench.Config) (bench.Options, error) {
 	}
 	c.Loops, c.Engine = w.Loops, w.Engine
 	if w.Procs > 1 {
-		self, err := os.Executable()
-		if err != nil {
+		var err error
+		if o.Worker, err = workerCommand(); err != nil {
 			return o, err
 		}
-		o.Worker = []string{self, "load", "--agent", "127.0.0.1:0"}
 	}
 	if len(w.Agents) > 0 {
 		return o, nil // each of them looks at its own machine
