@@ -116,7 +116,9 @@ func (l *loop) Turn() time.Duration {
 	l.late()
 	l.posted()
 	l.cut()
-	next := min(l.timeouts(), l.ramp.turn(l), l.work.turn(), l.rec.ends)
+	l.timeouts()
+	next := min(l.ramp.turn(l), l.work.turn(), l.rec.ends)
+	next = min(next, l.dialer.openings.next(), l.leaving.next()) // also of what has just begun
 	l.finish()
 	l.now = l.clock.now()
 	if l.woke != 0 {
@@ -155,15 +157,14 @@ func (l *loop) gauge() {
 	l.work.gauge(&l.rec.Gauges)
 }
 
-// timeouts ends what took too long, and returns when the next one is due.
-func (l *loop) timeouts() int64 {
+// timeouts ends what took too long.
+func (l *loop) timeouts() {
 	l.dialer.timeouts(l)
 	for t := l.leaving.due(l.now); t != 0; t = l.leaving.due(l.now) {
 		if c := l.conns.live(t); c != nil {
 			l.forget(c)
 		}
 	}
-	return min(l.dialer.openings.next(), l.leaving.next())
 }
 
 // finish tells the worker when everything was answered, and ends the loop when the last
