@@ -125,7 +125,7 @@ func render(title string, p *plot.Plot, bands []band, lines []line) (chart, erro
 	}
 	canvas := vgsvg.NewWith(vgsvg.UseWH(chartWidth, chartHeight))
 	// Room for the parts of labels and lines that reach over the edge.
-	p.Draw(draw.Crop(draw.New(canvas), 1, -2, 1, -4))
+	p.Draw(draw.Crop(draw.New(canvas), 6, -2, 1, -4))
 	var out bytes.Buffer
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return c, err

@@ -130,9 +130,9 @@ func (r *Report) latencyChart() (*chart, error) {
 		positive := func(p *Point) *float64 {
 			v := get(p)
 			switch {
-			case p.Seconds < briefest: // a few stragglers
+			case v == nil || p.Seconds < briefest: // a few stragglers
 				return nil
-			case v != nil && *v < 0.1: // a logarithmic axis has no zero
+			case *v < 0.1: // a logarithmic axis has no zero
 				return number64(0.1)
 			}
 			return v
@@ -236,7 +236,12 @@ func (r *Report) failureChart() (*chart, error) {
 }
 
 func (r *Report) coreChart() (*chart, error) {
-	server := line{name: "server", hue: hue1, filled: true, runs: r.over(mean, func(p *Point) *float64 { return p.ServerCores })}
+	server := line{name: "server", hue: hue1, filled: true, runs: r.over(mean, func(p *Point) *float64 {
+		if p.Seconds < briefest {
+			return nil
+		}
+		return p.ServerCores
+	})}
 	if len(server.runs) == 0 {
 		return nil, nil
 	}

@@ -69,7 +69,7 @@ func toolWarnings(r *Report, add adder) {
 		add(ToolLag, "A loop of the tool was late by up to %s, and the highest latencies contain that: give the tool a processor of its own.", duration(t.Lag))
 	}
 	if s := r.Slip; s != nil && s.P99 != nil && (*s.P99 > micros(slipped) || p99 > 0 && *s.P99 > tenth*p99) {
-		add(ToolSlip, "One message in a hundred left %s or more after it was due, so latencies contain the tool's own delay: compare latency with service, give the tool more processors, or lower the rate.", duration(*s.P99))
+		add(ToolSlip, "The tool did one in a hundred of its tasks %s or more after it was due, and latencies contain that: give it more processors, or lower the rate.", duration(*s.P99))
 	}
 }
 

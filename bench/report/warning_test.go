@@ -39,13 +39,13 @@ func TestWarnings(t *testing.T) {
 		}),
 			measured(func(i *Interval) {
 				i.Latency, i.Slip = always(50*time.Millisecond, 1000), always(1010*time.Microsecond, 1000)
-			}), "after it was due"},
+			}), "1.01 ms or more after it was due"},
 		{ToolSlip, measured(func(i *Interval) {
 			i.Latency, i.Slip = always(time.Millisecond, 1000), always(99*time.Microsecond, 1000)
 		}),
 			measured(func(i *Interval) {
 				i.Latency, i.Slip = always(time.Millisecond, 1000), always(103*time.Microsecond, 1000)
-			}), "One message in a hundred"},
+			}), "one in a hundred"},
 		{Short, func(m *made) { m.intervals[4].Length = 500 * time.Millisecond }, func(m *made) { m.intervals[4].Length = 499 * time.Millisecond }, "9.50 s of 10.0 s"},
 		{Short, func(*made) {}, func(m *made) { m.end.Interrupted = true }, "interrupted after measuring 10.0 s of 10.0 s"},
 		{Short, func(*made) {}, func(m *made) { m.end.Interrupted, m.intervals = true, m.intervals[:1] }, "before it measured anything"},
