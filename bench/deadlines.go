@@ -28,6 +28,13 @@ func (d *deadlines) add(t poller.Token, now int64) {
 	d.entries = append(d.entries, deadline{t, now + int64(d.after)})
 }
 
+// trim forgets the first ones as long as they need no deadline any more.
+func (d *deadlines) trim(over func(poller.Token) bool) {
+	for d.head < len(d.entries) && over(d.entries[d.head].token) {
+		d.head++
+	}
+}
+
 // due takes the next token whose time is over, or returns 0.
 func (d *deadlines) due(now int64) poller.Token {
 	if d.head == len(d.entries) || d.entries[d.head].at > now {

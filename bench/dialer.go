@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/roostws/roost/bench/report"
+	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/wsproto"
 )
 
@@ -70,6 +71,12 @@ func (d *dialer) dial(l *loop, number uint32, r role, due int64) {
 	*c = conn{token: t, number: number, role: r, opening: o}
 	l.alive++
 	d.underway++
+	// Handshakes end in about the order in which they began: what is done would
+	// otherwise stay in the queue for the whole timeout, for nothing.
+	d.openings.trim(func(t poller.Token) bool {
+		c := l.conns.live(t)
+		return c == nil || c.opening == nil
+	})
 	d.openings.add(t, l.now)
 	if to.tls != nil {
 		l.startTLS(c, to)

@@ -89,6 +89,8 @@ func (l *loop) equip() (err error) {
 		return err
 	}
 	l.ramp = newRamp(l)
+	// At its final size at once: one that grows leaves twice as much behind.
+	l.open = make([]poller.Token, 0, int(l.ramp.end-l.ramp.next)+len(l.ramp.publishers))
 	return nil
 }
 

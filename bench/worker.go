@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,7 @@ type worker struct {
 	cpu       time.Duration // told so far
 	queue     []event       // for events
 	queued    sync.Cond     // on mu
+	tasks     sync.WaitGroup
 }
 
 // event is what a worker tells its coordinator. One field is set.
@@ -159,6 +161,7 @@ func (w *worker) work() {
 		})
 	}
 	done.Wait()
+	w.tasks.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.send(event{Ended: true})
@@ -281,14 +284,23 @@ func (w *worker) emit() {
 	}
 }
 
-// hasOpened counts a connection, and looks at the memory when few are open.
+// hasOpened counts a connection, and has the memory looked at when few are open.
 func (w *worker) hasOpened() {
 	if w.connected.Add(1) == w.few {
-		rss := residentBytes()
-		w.mu.Lock()
-		w.slope.FewOpen, w.slope.FewRSS = w.few, rss
-		w.mu.Unlock()
+		w.tasks.Go(func() {
+			n, rss := w.settled()
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.slope.FewOpen, w.slope.FewRSS = n, rss
+		})
 	}
+}
+
+// settled gives back what handshakes have left behind, and returns how many connections
+// have been opened and the resident memory.
+func (w *worker) settled() (opened, rss int64) {
+	debug.FreeOSMemory()
+	return w.connected.Load(), residentBytes()
 }
 
 // scouted lets the other loops begin.
@@ -304,13 +316,24 @@ func (w *worker) scouted(scout *loop) {
 func (w *worker) ramped(*loop) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ramps++; w.ramps == len(w.loops) && w.failure == nil {
-		// With few connections the rest of the process is all that would show.
-		if n := w.connected.Load(); n >= minSlope && w.slope.FewOpen > 0 {
-			w.slope.ManyOpen, w.slope.ManyRSS = n, residentBytes()
-		}
-		w.send(event{Ramped: true})
+	if w.ramps++; w.ramps == len(w.loops) {
+		w.tasks.Go(w.rampDone)
 	}
+}
+
+// rampDone tells the coordinator that the ramp is over, and notes what it took.
+func (w *worker) rampDone() {
+	n, rss := w.settled()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failure != nil {
+		return
+	}
+	// With few connections the rest of the process is all that would show.
+	if n >= minSlope && w.slope.FewOpen > 0 {
+		w.slope.ManyOpen, w.slope.ManyRSS = n, rss
+	}
+	w.send(event{Ramped: true})
 }
 
 // minSlope is how many connections it takes to tell what one costs.
