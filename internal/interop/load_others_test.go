@@ -3,6 +3,8 @@
 package interop
 
 import (
+	"bufio"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/roostws/roost/bench/report"
@@ -76,6 +79,7 @@ func testLoadOthers(t *testing.T, roost string) {
 			t.Run("idle", func(t *testing.T) { loadIdle(t, roost, server) })
 			t.Run("fanout", func(t *testing.T) { loadFanout(t, roost, server) })
 			t.Run("post", func(t *testing.T) { loadPost(t, roost, server) })
+			t.Run("interrupted", func(t *testing.T) { loadInterrupted(t, roost, server) })
 			t.Run("tls", func(t *testing.T) { loadTLS(t, roost, server) })
 		})
 	}
@@ -149,13 +153,44 @@ func echoed(t *testing.T, r *report.Report) {
 
 func loadIdle(t *testing.T, roost string, server foreign) {
 	p := server.start(t, "echo", "3")
-	r := measured(t, roost, "idle", "-n", "50", "-d", "800ms", "ws://"+p.addr+"/")
+	r := measured(t, roost, "idle", "-n", "50", "-d", "800ms", "--hello", "I am {{id}}", "ws://"+p.addr+"/")
 	s := p.served()
 	sameCounts(t, r, s, 50)
 	agree(t,
 		figure{"pongs", s.Pongs, 3 * 50},
-		figure{"messages sent", r.Exchange.Sent, 0},
-		figure{"messages received", r.Exchange.Received, 0})
+		figure{"messages sent", r.Exchange.Sent, 50},
+		figure{"bytes sent", r.Exchange.SentBytes, 10*int64(len("I am 0")) + 40*int64(len("I am 10"))},
+		figure{"messages received", r.Exchange.Received, 50})
+}
+
+// loadInterrupted ends a run by Ctrl-C: what was under way comes home, and the counts agree as ever.
+func loadInterrupted(t *testing.T, roost string, server foreign) {
+	p := server.start(t, "echo", "0")
+	file := filepath.Join(t.TempDir(), "report.json")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, roost, "load", "echo", "-n", "50", "--in-flight", "4", "-d", "1h", "--json", file, "ws://"+p.addr+"/")
+	said, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(said); lines.Scan(); {
+		if strings.Contains(lines.Text(), "measure begins") {
+			cmd.Process.Signal(os.Interrupt)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("an interrupted run: %v, want exit status 0", err)
+	}
+	r := reported(t, file)
+	if !r.Interrupted {
+		t.Error("the report does not say that the run was interrupted")
+	}
+	sameCounts(t, r, p.served(), 50)
+	echoed(t, r)
 }
 
 func loadFanout(t *testing.T, roost string, server foreign) {

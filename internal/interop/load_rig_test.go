@@ -77,6 +77,12 @@ func measured(t *testing.T, roost string, args ...string) *report.Report {
 	if o := roostLoad(t, roost, args...); o.status != 0 {
 		t.Fatalf("roost load %q: exit status %d\n%s", args, o.status, o.stderr)
 	}
+	return reported(t, file)
+}
+
+// reported reads the report of a run, and shows it if the test fails.
+func reported(t *testing.T, file string) *report.Report {
+	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +96,7 @@ func measured(t *testing.T, roost string, args ...string) *report.Report {
 		if t.Failed() {
 			var b bytes.Buffer
 			r.Table(&b, false)
-			t.Logf("roost load %q\n%s", args, b.String())
+			t.Log(b.String())
 		}
 	})
 	return r
