@@ -257,8 +257,12 @@ func (l *loop) bytes(c *conn, p []byte) {
 	l.uncork(c, t)
 }
 
-// violated ends a connection whose server breaks the protocol.
+// violated ends a connection whose server breaks the protocol. What comes behind its
+// end is no second loss.
 func (l *loop) violated(c *conn, err error) {
+	if c.state != open {
+		return
+	}
 	var p *wsproto.ProtocolError
 	code := ws.StatusProtocolError
 	if errors.As(err, &p) {
