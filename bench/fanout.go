@@ -28,8 +28,31 @@ type publishing struct {
 	schedule schedule
 }
 
-// seen is the last sequence that a subscriber has got from each publisher.
-type seen struct{ last []uint32 }
+// seen is what a subscriber has got from each publisher.
+type seen struct{ from []window }
+
+// window tells which of a publisher's last 64 sequences have come: messages that are
+// posted at the same time may overtake each other, and so they may in a server.
+type window struct {
+	last uint32
+	came uint64 // bit i: last-i
+}
+
+// repeated notes a sequence, and tells whether it has come before. One that is too old
+// to tell counts as such.
+func (w *window) repeated(seq uint32) bool {
+	if seq > w.last {
+		w.came = w.came<<(seq-w.last) | 1
+		w.last = seq
+		return false
+	}
+	bit := uint64(1) << (w.last - seq)
+	if bit == 0 || w.came&bit != 0 {
+		return true
+	}
+	w.came |= bit
+	return false
+}
 
 // quiet is how long nothing may come after the last publication before the rest is
 // given up.
@@ -62,7 +85,7 @@ func (f *fanout) opened(c *conn, _ time.Duration) {
 	case c.role == publisher:
 		f.publishers = append(f.publishers, &publishing{number: c.number - uint32(f.l.config.Conns), conn: c})
 	case f.stamp == nil:
-		c.extra = &seen{make([]uint32, max(1, f.l.config.publishers()))}
+		c.extra = &seen{make([]window, max(1, f.l.config.publishers()))}
 	}
 }
 
@@ -172,19 +195,11 @@ func (f *fanout) message(c *conn, m wsproto.Message) {
 	f.delivered(c, mark.key, mark.time, ok)
 }
 
-// repeated tells whether the subscriber has had that publication, or a later one of the
-// same publisher.
+// repeated tells whether the subscriber has had that publication.
 func (f *fanout) repeated(c *conn, key uint64) bool {
 	s := c.extra.(*seen)
-	from, seq := key>>32, uint32(key)
-	if from >= uint64(len(s.last)) {
-		return false
-	}
-	if seq <= s.last[from] {
-		return true
-	}
-	s.last[from] = seq
-	return false
+	from := key >> 32
+	return from < uint64(len(s.from)) && s.from[from].repeated(uint32(key))
 }
 
 // delivered counts the arrival of a publication.

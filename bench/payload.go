@@ -101,17 +101,19 @@ func readUint(b []byte) (v uint64) {
 	return v
 }
 
-// findMark returns the mark in a message.
+// findMark returns the first mark in a message.
 func findMark(payload []byte) (mark, bool) {
-	at := bytes.Index(payload, []byte(markPrefix))
-	if at < 0 || len(payload)-at < markSize {
-		return mark{}, false
+	for {
+		at := bytes.Index(payload, []byte(markPrefix))
+		if at < 0 || len(payload)-at < markSize {
+			return mark{}, false
+		}
+		payload = payload[at+len(markPrefix):]
+		var raw [markBytes]byte
+		if _, err := hex.Decode(raw[:], payload[:2*markBytes]); err == nil {
+			return mark{run: uint32(readUint(raw[:4])), key: readUint(raw[4:12]), time: int64(readUint(raw[12:]))}, true
+		}
 	}
-	var raw [markBytes]byte
-	if _, err := hex.Decode(raw[:], payload[at+len(markPrefix):at+markSize]); err != nil {
-		return mark{}, false
-	}
-	return mark{run: uint32(readUint(raw[:4])), key: readUint(raw[4:12]), time: int64(readUint(raw[12:]))}, true
 }
 
 // sizes is a distribution of message sizes.
