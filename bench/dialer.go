@@ -35,7 +35,7 @@ func newDialer(l *loop) (dialer, error) {
 		conns := share{i, len(d.targets)}.part(l.config.Conns)
 		s, err := newSources(c, t.addr.Addr(), conns, l.share)
 		if err != nil {
-			return d, err
+			return d, &ConfigError{err}
 		}
 		d.sources = append(d.sources, s)
 	}

@@ -123,6 +123,7 @@ func (l *loop) refused(number uint32, r role, kind, example string) {
 	if l.rec.Phase == report.Ramp && !l.ramp.resolved {
 		l.ramp.under--
 		if l.ramp.scout {
+			l.ramp.waiting = true // nobody follows, also not in the turn in progress
 			l.worker.fail(scoutError(l, kind, example))
 		}
 	}

@@ -234,8 +234,13 @@ func (r *run) drainEvents(n int) {
 	}
 }
 
-// worded says which worker it is, if there are several.
+// worded says which worker it is, if there are several. What only the worker could find
+// wrong with the configuration stays what it is.
 func (r *run) worded(worker int, err error) error {
+	var wrong *ConfigError
+	if errors.As(err, &wrong) {
+		return wrong
+	}
 	var config *ConfigError
 	var lost *AgentError
 	if errors.As(err, &config) || errors.As(err, &lost) {
@@ -358,6 +363,9 @@ func (r *run) snapshot() *report.Interval {
 func (r *run) useless() error {
 	if r.interrupted || r.began && r.total.Sent > 0 {
 		return nil
+	}
+	if r.total.Left > 0 {
+		return nil // the run ended it, so it was kept: churn's may all be gone when a second ends
 	}
 	for _, i := range r.intervals {
 		if i.Phase != report.Ramp && i.Open > 0 {

@@ -142,7 +142,7 @@ func tlsConfig(c *Connect, host string) (*tls.Config, error) {
 	if c.CA != "" {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
-			return nil, errors.New("the file of certificate authorities has no certificate in PEM")
+			return nil, &ConfigError{errors.New("the file of certificate authorities has no certificate in PEM")}
 		}
 	}
 	return config, nil
