@@ -61,6 +61,7 @@ type peer struct {
 	conn    net.Conn
 	request wsproto.Request
 	seen    atomic.Int64 // its data messages
+	ready   atomic.Bool  // it gets broadcasts
 	queue   chan []byte  // broadcasts for it
 	gone    chan struct{}
 
@@ -131,6 +132,16 @@ func (d *double) each(f func(*peer)) {
 	}
 }
 
+// stayers is who was told nothing but the 101: those with an even number.
+func (d *double) stayers() (all []*peer) {
+	d.each(func(p *peer) {
+		if p.number%2 == 0 && p.ready.Load() {
+			all = append(all, p)
+		}
+	})
+	return all
+}
+
 // stall makes the double stand still for a time, all connections at once, and notes
 // how long that really was. Only the first call counts.
 func (d *double) stall(length time.Duration) {
@@ -154,6 +165,9 @@ func (d *double) broadcast(op ws.OpCode, payload []byte) {
 	n := int(d.number.Add(1))
 	frame := wsproto.AppendFrame(nil, op, payload)
 	d.each(func(p *peer) {
+		if !p.ready.Load() {
+			return
+		}
 		copies := 1
 		if d.copies != nil {
 			copies = d.copies(p, n)
@@ -252,7 +266,11 @@ func (p *peer) upgrade() (rest []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return head[end:], p.write(answer)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ready.Store(true) // before the client knows, and behind the 101 what is broadcast
+	_, err = p.conn.Write(answer)
+	return head[end:], err
 }
 
 // read takes messages until the connection ends.

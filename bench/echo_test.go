@@ -1,0 +1,361 @@
+package bench
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/wsproto"
+)
+
+func TestEchoCountsWhatTheServerCounts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+	}{
+		{"closed loop", func(*Config) {}},
+		{"closed loop, 8 in flight", func(c *Config) { c.Echo.InFlight = 8 }},
+		{"open loop", func(c *Config) { c.Echo.Rate = 2000 }},
+		{"no warm-up", func(c *Config) { c.Warmup = 0 }},
+		{"empty messages", func(c *Config) { c.Messages.Size = "0" }},
+		{"large messages", func(c *Config) { c.Messages.Size = "70000" }},
+		{"text", func(c *Config) { c.Messages.Type = "text" }},
+		{"more loops than connections", func(c *Config) { c.Conns, c.Loops, c.Echo.Rate = 3, 8, 1000 }},
+		{"the other engine", func(c *Config) { c.Engine = "netpoll" }},
+		{"one connection, defaults of the rest", func(c *Config) { c.Conns, c.Loops = 1, 0 }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := (&double{}).start(t)
+			c := short(d, Echo)
+			tt.change(&c)
+			r, sum := mustRun(t, c, Options{})
+			if sum.Sent == 0 {
+				t.Fatal("nothing was sent")
+			}
+			expect(t, "sent", sum.Sent, d.messages.Load())
+			expect(t, "bytes sent", sum.SentBytes, d.bytes.Load())
+			expect(t, "received", sum.Received, sum.Sent)
+			expect(t, "bytes received", sum.ReceivedBytes, sum.SentBytes)
+			expect(t, "replies", sum.Replies, sum.Sent)
+			expect(t, "opened", sum.Opened, d.upgraded.Load())
+			expect(t, "opened as asked", sum.Opened, int64(c.Conns))
+			expect(t, "left", sum.Left, int64(c.Conns))
+			expect(t, "closed with 1000", int64(d.closed(ws.StatusNormalClosure)), int64(c.Conns))
+			expect(t, "connect times", sum.Connect.Count(), sum.Opened)
+			for what, n := range map[string]int64{
+				"lost": sum.Lost, "mismatched": sum.Mismatched, "unanswered": sum.Unanswered, "unsent": sum.Unsent,
+				"invalid to the server": d.invalid.Load(), "failures": int64(len(sum.Failures)),
+			} {
+				expect(t, what, n, 0)
+			}
+			if r.Report.Interrupted || r.Report.Connections.AliveAtEnd != int64(c.Conns) {
+				t.Errorf("the report says interrupted %v, alive %d", r.Report.Interrupted, r.Report.Connections.AliveAtEnd)
+			}
+		})
+	}
+}
+
+// TestTheScheduleIsKept: R messages a second for d seconds are R times d, not fewer.
+func TestTheScheduleIsKept(t *testing.T) {
+	t.Parallel()
+	for _, conns := range []int{1, 2, 5} {
+		d := (&double{}).start(t)
+		c := short(d, Echo)
+		c.Conns, c.Loops, c.Echo.Rate, c.Warmup = conns, 4, 500, Duration(20*time.Millisecond)
+		_, sum := mustRun(t, c, Options{})
+		expect(t, "measured", sum.Latency.Count(), 50)
+		expect(t, "slips", sum.Slip.Count(), 50)
+		expect(t, "sent", sum.Sent, 60)
+		expect(t, "unsent", sum.Unsent, 0)
+	}
+}
+
+// payloadsOf collects what each connection sent.
+type payloadsOf struct {
+	mu  sync.Mutex
+	all map[int][]string
+	ops map[ws.OpCode]int
+}
+
+func (s *payloadsOf) answer(p *peer, m wsproto.Message) {
+	s.mu.Lock()
+	if s.all == nil {
+		s.all, s.ops = map[int][]string{}, map[ws.OpCode]int{}
+	}
+	s.all[p.number] = append(s.all[p.number], string(m.Payload))
+	s.ops[m.Op]++
+	s.mu.Unlock()
+	p.send(m.Op, m.Payload)
+}
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		size string
+		ok   func(n int) bool
+		both []int // sizes that must occur
+	}{
+		{"0", func(n int) bool { return n == 0 }, []int{0}},
+		{"125", func(n int) bool { return n == 125 }, []int{125}},
+		{"126", func(n int) bool { return n == 126 }, []int{126}},
+		{"7-8", func(n int) bool { return n == 7 || n == 8 }, []int{7, 8}},
+		{"1:50%,300:50%", func(n int) bool { return n == 1 || n == 300 }, []int{1, 300}},
+	} {
+		t.Run(tt.size, func(t *testing.T) {
+			t.Parallel()
+			var got payloadsOf
+			d := (&double{answer: got.answer}).start(t)
+			c := short(d, Echo)
+			c.Echo.Rate, c.Messages.Size = 1000, tt.size
+			mustRun(t, c, Options{})
+			sizes := map[int]int{}
+			for _, texts := range got.all {
+				for _, text := range texts {
+					sizes[len(text)]++
+				}
+			}
+			for n := range sizes {
+				if !tt.ok(n) {
+					t.Errorf("a message of %d bytes", n)
+				}
+			}
+			for _, n := range tt.both {
+				if sizes[n] == 0 {
+					t.Errorf("no message of %d bytes in %v", n, sizes)
+				}
+			}
+			if got.ops[ws.OpText] > 0 {
+				t.Error("text without being asked for it")
+			}
+		})
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	var got payloadsOf
+	d := (&double{answer: got.answer}).start(t)
+	c := short(d, Echo)
+	c.Conns, c.Echo.Rate = 3, 600
+	c.Messages.Templates = []string{"é {{id}} {{seq}} {{now}} {{rand}}"}
+	before := time.Now().UnixNano()
+	mustRun(t, c, Options{})
+	after := time.Now().UnixNano()
+	ids, randoms, intended := map[string]bool{}, map[string]bool{}, []int64{}
+	for _, texts := range got.all {
+		for i, text := range texts {
+			f := strings.Fields(text)
+			if !utf8.ValidString(text) || len(f) != 5 || f[0] != "é" {
+				t.Fatalf("%q is not made by the template", text)
+			}
+			if f[2] != strconv.Itoa(i) || f[1] != strings.Fields(texts[0])[1] {
+				t.Errorf("message %d of a connection is %q, the first was %q", i, text, texts[0])
+			}
+			now, err := strconv.ParseInt(f[3], 10, 64)
+			if err != nil || now < before || now > after {
+				t.Errorf("a time of %q, not between %d and %d", f[3], before, after)
+			}
+			ids[f[1]], randoms[f[4]] = true, true
+			intended = append(intended, now)
+		}
+	}
+	if len(ids) != 3 || !ids["0"] || !ids["2"] {
+		t.Errorf("ids are %v", ids)
+	}
+	if len(randoms) != len(intended) {
+		t.Errorf("%d of %d messages differ in {{rand}}", len(randoms), len(intended))
+	}
+	if got.ops[ws.OpBinary] > 0 {
+		t.Error("templates went out as binary messages")
+	}
+	slices.Sort(intended)
+	for i := 1; i < len(intended); i++ {
+		// {{now}} is the time of the schedule: no message is early or late in it.
+		if gap := intended[i] - intended[i-1]; gap < 1666666 || gap > 1666667 {
+			t.Fatalf("%d ns between two messages of 600 a second", gap)
+		}
+	}
+}
+
+func TestHello(t *testing.T) {
+	t.Parallel()
+	var got payloadsOf
+	d := (&double{answer: got.answer}).start(t)
+	c := short(d, Idle)
+	c.Messages.Hello = []string{"login {{id}}", "subscribe"}
+	_, sum := mustRun(t, c, Options{})
+	expect(t, "sent", sum.Sent, 4)
+	expect(t, "text messages", int64(got.ops[ws.OpText]), 4)
+	var firsts []string
+	for _, texts := range got.all {
+		firsts = append(firsts, texts[0])
+		if texts[1] != "subscribe" {
+			t.Errorf("hello is %q", texts)
+		}
+	}
+	slices.Sort(firsts)
+	if !slices.Equal(firsts, []string{"login 0", "login 1"}) {
+		t.Errorf("hellos begin with %q", firsts)
+	}
+}
+
+func TestWrongEchoesAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		wrong func(p *peer, m wsproto.Message)
+	}{
+		{"other bytes", func(p *peer, m wsproto.Message) { m.Payload[0]++; p.send(m.Op, m.Payload) }},
+		{"shorter", func(p *peer, m wsproto.Message) { p.send(m.Op, m.Payload[1:]) }},
+		{"other type", func(p *peer, m wsproto.Message) { p.send(ws.OpText, m.Payload) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var wrong atomic.Int64
+			d := &double{answer: func(p *peer, m wsproto.Message) {
+				if p.seen.Load()%3 == 0 {
+					wrong.Add(1)
+					tt.wrong(p, m)
+					return
+				}
+				p.send(m.Op, m.Payload)
+			}}
+			d.start(t)
+			c := short(d, Echo)
+			c.Echo.Rate = 300
+			_, sum := mustRun(t, c, Options{})
+			expect(t, "mismatched", sum.Mismatched, wrong.Load())
+			expect(t, "replies", sum.Replies, sum.Sent)
+			if wrong.Load() == 0 {
+				t.Error("the double did not echo wrongly")
+			}
+		})
+	}
+}
+
+func TestTooManyEchoesAreNoReplies(t *testing.T) {
+	t.Parallel()
+	d := &double{answer: func(p *peer, m wsproto.Message) {
+		p.send(m.Op, m.Payload)
+		p.send(m.Op, m.Payload)
+	}}
+	d.start(t)
+	c := short(d, Echo)
+	c.Echo.Rate = 10 // far apart: nothing else is under way
+	c.Conns, c.Loops, c.Duration = 1, 1, Duration(250*time.Millisecond)
+	_, sum := mustRun(t, c, Options{})
+	expect(t, "replies", sum.Replies, sum.Sent)
+	expect(t, "mismatched", sum.Mismatched, 0)
+	if sum.Received <= sum.Replies {
+		t.Errorf("%d received, %d of them replies", sum.Received, sum.Replies)
+	}
+}
+
+func TestSwallowedMessagesAreUnanswered(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{0, 200} {
+		var swallowed atomic.Int64
+		d := &double{answer: func(p *peer, m wsproto.Message) {
+			// The last of each connection, so that answers do not go to the wrong one.
+			if p.seen.Load() > 3 {
+				swallowed.Add(1)
+				return
+			}
+			p.send(m.Op, m.Payload)
+		}}
+		d.start(t)
+		c := short(d, Echo)
+		c.Echo.Rate, c.Drain, c.Warmup = rate, Duration(30*time.Millisecond), 0
+		_, sum := mustRun(t, c, Options{})
+		expect(t, "unanswered", sum.Unanswered, swallowed.Load())
+		expect(t, "sent", sum.Sent, sum.Replies+sum.Unanswered)
+		expect(t, "unsent", sum.Unsent, 0)
+		if swallowed.Load() == 0 {
+			t.Errorf("rate %v: nothing was swallowed", rate)
+		}
+	}
+}
+
+// TestTheBacklogIsBounded: of a connection no more than Backlog messages are due or under way.
+func TestTheBacklogIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		backlog int
+		unsent  int64 // of 50 messages
+	}{{1, 49}, {49, 1}, {50, 0}, {51, 0}} {
+		t.Run(strconv.Itoa(tt.backlog), func(t *testing.T) {
+			t.Parallel()
+			d := (&double{answer: func(*peer, wsproto.Message) {}}).start(t)
+			c := short(d, Echo)
+			c.Conns, c.Echo.Rate, c.Echo.Backlog = 1, 500, tt.backlog
+			c.Warmup, c.Drain = 0, Duration(10*time.Millisecond)
+			_, sum := mustRun(t, c, Options{})
+			expect(t, "unsent", sum.Unsent, tt.unsent)
+			expect(t, "unanswered", sum.Unanswered, 50-tt.unsent)
+			expect(t, "sent", sum.Sent, 50-tt.unsent)
+		})
+	}
+}
+
+// TestAServerThatDoesNotRead leaves most of the messages in the tool: they are due, and
+// never written. Also when the kernel is full before the first of them.
+func TestAServerThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	for name, hello := range map[string][]string{"silent": nil, "with a large hello": {strings.Repeat("x", 32<<20)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := (&double{deaf: func(*peer) bool { return true }}).start(t)
+			c := short(d, Echo)
+			c.Conns, c.Loops = 1, 1
+			c.Echo.Rate, c.Messages.Size, c.Messages.Hello = 100, "4194304", hello
+			c.Warmup, c.Drain = 0, Duration(10*time.Millisecond)
+			_, sum := mustRun(t, c, Options{})
+			if sum.Unsent == 0 || sum.Unsent+sum.Unanswered != 10 {
+				t.Errorf("of 10 messages %d were unsent and %d unanswered", sum.Unsent, sum.Unanswered)
+			}
+			expect(t, "replies", sum.Replies, 0)
+			expect(t, "sent", sum.Sent, sum.Unanswered+int64(len(hello)))
+		})
+	}
+}
+
+// TestWhatALostConnectionOwed: what it sent is unanswered, what waited is unsent.
+func TestWhatALostConnectionOwed(t *testing.T) {
+	t.Parallel()
+	d := &double{answer: func(p *peer, m wsproto.Message) {
+		if p.seen.Load() == 5 {
+			p.reset()
+		}
+	}}
+	d.start(t)
+	c := short(d, Echo)
+	c.Conns, c.Loops, c.Echo.Rate, c.Warmup = 1, 1, 500, 0
+	_, sum := mustRun(t, c, Options{})
+	expect(t, "lost", sum.Lost, 1)
+	expect(t, "of all", sum.Unanswered+sum.Unsent, 50)
+	if sum.Unanswered < 5 || sum.Unsent == 0 {
+		t.Errorf("%d unanswered, %d unsent", sum.Unanswered, sum.Unsent)
+	}
+}
+
+func TestInFlight(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 2, 7} {
+		d := &double{answer: func(*peer, wsproto.Message) {}}
+		d.start(t)
+		c := short(d, Echo)
+		c.Echo.InFlight, c.Drain, c.Duration = n, Duration(time.Millisecond), Duration(20*time.Millisecond)
+		_, sum := mustRun(t, c, Options{})
+		expect(t, "sent without an answer", sum.Sent, int64(2*n))
+		expect(t, "sent, the double says", d.messages.Load(), int64(2*n))
+	}
+}
