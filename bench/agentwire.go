@@ -130,12 +130,16 @@ type errGarbled struct{ error }
 // readEvents reads lines until the Ended one, and hands on the events before it. The
 // stream's own error, or io.ErrUnexpectedEOF, says that it broke off.
 func readEvents(r io.Reader, take func(event)) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxEvent)
+	lines := bufio.NewReaderSize(r, 64<<10)
 	reached := moment{second: -1}
-	for lines.Scan() {
+	var line []byte
+	for {
+		var err error
+		if line, err = appendLine(line[:0], lines); err != nil {
+			return err
+		}
 		var e event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+		if err := json.Unmarshal(line, &e); err != nil {
 			return errGarbled{err}
 		}
 		if err := e.check(&reached); err != nil {
@@ -146,13 +150,22 @@ func readEvents(r io.Reader, take func(event)) error {
 		}
 		take(e)
 	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return errGarbled{fmt.Errorf("an event is longer than %d bytes", maxEvent)}
+}
+
+// appendLine reads a whole line.
+func appendLine(line []byte, r *bufio.Reader) ([]byte, error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxEvent:
+			return line, errGarbled{fmt.Errorf("an event is longer than %d bytes", maxEvent)}
+		case errors.Is(err, io.EOF):
+			return line, io.ErrUnexpectedEOF
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return line, err
+		}
 	}
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	return io.ErrUnexpectedEOF
 }
 
 // check makes sure of what the coordinator relies on: one thing in an event, and
