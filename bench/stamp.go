@@ -15,19 +15,24 @@ import (
 type Stamp struct {
 	path   string // of JSON; empty for binary
 	offset int
-	read   func([]byte) float64
-	unit   float64 // nanoseconds; 0: told by the size of the number
+	read   func(*Stamp, []byte) (int64, bool)
+	unit   int64 // nanoseconds; 0: told by the size of the number
 }
 
 var stampUnits = map[string]time.Duration{
 	"s": time.Second, "ms": time.Millisecond, "us": time.Microsecond, "ns": time.Nanosecond,
 }
 
-var stampKinds = map[string]func([]byte) float64{
-	"int64le":   func(b []byte) float64 { return float64(int64(binary.LittleEndian.Uint64(b))) },
-	"int64be":   func(b []byte) float64 { return float64(int64(binary.BigEndian.Uint64(b))) },
-	"float64le": func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) },
-	"float64be": func(b []byte) float64 { return math.Float64frombits(binary.BigEndian.Uint64(b)) },
+// stampKinds read 8 bytes.
+var stampKinds = map[string]func(*Stamp, []byte) (int64, bool){
+	"int64le": func(s *Stamp, b []byte) (int64, bool) { return s.whole(int64(binary.LittleEndian.Uint64(b))) },
+	"int64be": func(s *Stamp, b []byte) (int64, bool) { return s.whole(int64(binary.BigEndian.Uint64(b))) },
+	"float64le": func(s *Stamp, b []byte) (int64, bool) {
+		return s.fraction(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	},
+	"float64be": func(s *Stamp, b []byte) (int64, bool) {
+		return s.fraction(math.Float64frombits(binary.BigEndian.Uint64(b)))
+	},
 }
 
 // ParseStamp reads where a stamp is:
@@ -42,7 +47,7 @@ func ParseStamp(text string) (*Stamp, error) {
 	s := &Stamp{}
 	if at := strings.LastIndexByte(where, ','); at >= 0 {
 		if unit, known := stampUnits[where[at+1:]]; known {
-			where, s.unit = where[:at], float64(unit)
+			where, s.unit = where[:at], int64(unit)
 		}
 	}
 	s.read = stampKinds[kind]
@@ -67,46 +72,59 @@ func (s *Stamp) Time(payload []byte) (int64, bool) {
 		if len(payload) < s.offset+8 {
 			return 0, false
 		}
-		return s.nanoseconds(s.read(payload[s.offset:]))
+		return s.read(s, payload[s.offset:])
 	}
 	r := gjson.GetBytes(payload, s.path)
 	switch r.Type {
 	case gjson.Number:
-		if n, err := strconv.ParseInt(r.Raw, 10, 64); err == nil && s.scale(float64(n)) == 1 {
-			return n, true // a float64 would not hold every nanosecond
-		}
-		return s.nanoseconds(r.Num)
+		return s.number(r.Raw)
 	case gjson.String:
 		if t, err := time.Parse(time.RFC3339Nano, r.Str); err == nil {
 			return t.UnixNano(), true
 		}
-		if f, err := strconv.ParseFloat(r.Str, 64); err == nil {
-			return s.nanoseconds(f)
-		}
+		return s.number(r.Str)
 	}
 	return 0, false
 }
 
-// scale returns how many nanoseconds one is, by the unit or the size of the number:
-// today is 1.7e9 seconds, 1.7e12 milliseconds and so on since 1970.
-func (s *Stamp) scale(v float64) float64 {
-	switch {
-	case s.unit != 0:
-		return s.unit
-	case v < 1e11:
-		return 1e9
-	case v < 1e14:
-		return 1e6
-	case v < 1e17:
-		return 1e3
+func (s *Stamp) number(text string) (int64, bool) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return s.whole(n)
 	}
-	return 1
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, false
+	}
+	return s.fraction(f)
 }
 
-func (s *Stamp) nanoseconds(v float64) (int64, bool) {
-	n := v * s.scale(v)
+// whole and fraction turn a count of units into nanoseconds. A float64 holds today's
+// only to a quarter of a microsecond.
+func (s *Stamp) whole(n int64) (int64, bool) {
+	unit := s.scale(float64(n))
+	return n * unit, n > 0 && n <= math.MaxInt64/unit
+}
+
+func (s *Stamp) fraction(f float64) (int64, bool) {
+	n := f * float64(s.scale(f))
 	if !(n > 0 && n < math.MaxInt64) {
 		return 0, false
 	}
 	return int64(n), true
+}
+
+// scale returns how many nanoseconds one is, by the unit or the size of the number:
+// today is 1.7e9 seconds, 1.7e12 milliseconds and so on since 1970.
+func (s *Stamp) scale(v float64) int64 {
+	switch {
+	case s.unit != 0:
+		return s.unit
+	case v < 1e11:
+		return int64(time.Second)
+	case v < 1e14:
+		return int64(time.Millisecond)
+	case v < 1e17:
+		return int64(time.Microsecond)
+	}
+	return 1
 }
