@@ -46,24 +46,20 @@ type builder struct {
 	measured Interval // the measure phase
 	lengths  map[Phase]time.Duration
 	first    *Interval // the first of the measure phase, or a zero one
-	ramped   *Interval // the last of the ramp, or a zero one
 	last     *Interval // the last before closing, or a zero one
 }
 
 func (b *builder) gather() {
 	b.lengths = map[Phase]time.Duration{}
-	b.first, b.ramped, b.last = &Interval{}, &Interval{}, &Interval{}
+	b.first, b.last = &Interval{}, &Interval{}
 	for _, i := range b.intervals {
 		b.total.MergeLater(i)
 		b.lengths[i.Phase] += i.Length
-		switch i.Phase {
-		case Measure:
+		if i.Phase == Measure {
 			if b.measured.Length == 0 {
 				b.first = i
 			}
 			b.measured.MergeLater(i)
-		case Ramp:
-			b.ramped = i
 		}
 		if i.Phase != Closing {
 			b.last = i

@@ -140,6 +140,10 @@ func TestNothingDeliveredIsNotFair(t *testing.T) {
 
 func TestBuildOfTheOtherScenarios(t *testing.T) {
 	all := makeAll(t)
+	all["idle"].run.Config = []byte(`{"messages":{"size":"128"},"echo":{"rate":7}}`)
+	if l := all["idle"].report().Load; l != (Load{Traffic: "none"}) {
+		t.Errorf("nothing flows when idle: %+v", l)
+	}
 	s := all["storm"].report().Storm
 	if len(s.Waves) != 3 || s.Waves[2].Full != nil || s.Worst != nil {
 		t.Errorf("a wave that did not come back: %+v", s)
@@ -210,6 +214,9 @@ func TestWhatTheServerUsed(t *testing.T) {
 		t.Error("there was no sample in the ramp, and still it knows what connections cost")
 	}
 	m.intervals[0].Server = &Server{CPU: 0, RSS: 20 << 20, TCP: 2000, Slab: 5000}
+	if p = m.report().Process; p.BytesPerConnection != nil || p.KernelBytesPerConnection != nil {
+		t.Error("no connection opened between its two samples, and still it knows what connections cost")
+	}
 	m.end.Before = &Server{RSS: 10 << 20, TCP: 500, Slab: 500}
 	m.intervals[10].Server = nil // a lost sample ends what is covered
 	p = m.report().Process

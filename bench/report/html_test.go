@@ -38,7 +38,7 @@ func TestWhatComesFromOutsideIsEscaped(t *testing.T) {
 	r := m.report()
 	r.Warnings = append(r.Warnings, Warning{"x", "<b>bold</b>"})
 	r.Assertions = []AssertionResult{{Text: "<i>p99</i>", Why: "<u>why</u>"}}
-	r.Run.Tool, r.Run.Scenario = "<tt>", "<scenario>"
+	r.Run.Tool, r.Run.Scenario = "<tt>\x1b", "<scenario>\x1b"
 	r.Load.Size = "<size>"
 	page := pageOf(t, r)
 	for _, bad := range []string{"<img", "<script", "</pre><", "<b>bold", "<i>p99", "<u>", "<tt>", "<scenario>", "<size>", "\x1b", "\x07"} {
@@ -133,6 +133,15 @@ func TestALongRunIsDrawnWithFewPoints(t *testing.T) {
 	}
 	if size := len(pageOf(t, r)); size > 300_000 {
 		t.Errorf("the page has %d bytes", size)
+	}
+}
+
+func TestSecondsThatWereNotMeasuredAreOneBand(t *testing.T) {
+	r := makeEcho(t).report()
+	r.Series[1].Phase, r.Series[2].Phase = Ramp, Warmup
+	_, bands := r.timePlot()
+	if len(bands) != 2 || bands[0] != (band{0, 3}) || bands[1] != (band{11, 12}) {
+		t.Errorf("the bands are %v", bands)
 	}
 }
 

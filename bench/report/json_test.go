@@ -77,7 +77,7 @@ func FuzzReadJSON(f *testing.F) {
 		f.Add(b.Bytes())
 	}
 	f.Add([]byte(`{"schema":1}`))
-	f.Add([]byte(`{"schema":1,"series":[{"max_us":1e308}]}`))
+	f.Add([]byte(`{"schema":1,"series":[{"seconds":1,"max_us":1e308},{"seconds":1}]}`))
 	f.Add([]byte(`{"schema":1,"latency":{"count":1e18},"series":[{"seconds":-1e300,"open":-5,"p50_us":1e308,"max_us":-1},{"second":9,"seconds":1e308,"received_per_second":1e308}]}`))
 	other := makeEcho(f).report()
 	f.Fuzz(func(t *testing.T, text []byte) {

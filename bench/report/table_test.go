@@ -85,6 +85,15 @@ func makeBad(t testing.TB) *made {
 	return m
 }
 
+func TestAnExampleThatSaysNoMoreIsLeftOut(t *testing.T) {
+	m := makeEcho(t)
+	m.intervals[3].Failures = map[string]int64{Refused: 1}
+	m.intervals[3].Examples = map[string]string{Refused: Refused}
+	if n := strings.Count(tableOf(t, m.report(), false), Refused); n != 1 {
+		t.Errorf("it is said %d times", n)
+	}
+}
+
 type brokenWriter struct{}
 
 var errBroken = errors.New("broken")

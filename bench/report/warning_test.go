@@ -81,6 +81,7 @@ func TestWhatWasNotDeliveredIsWarnedOf(t *testing.T) {
 
 func TestAStormThatDidNotComeBackIsWarnedOf(t *testing.T) {
 	all := makeAll(t)
+	all["storm"].run.Duration = time.Minute // it ends when its waves are over
 	if w := all["storm"].report().Warnings; len(w) != 1 || w[0].Kind != NotBack {
 		t.Errorf("it says %v", w)
 	}
