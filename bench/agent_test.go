@@ -210,7 +210,7 @@ func TestAgentTakesOneRunAtATime(t *testing.T) {
 	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/stop", nil), 200, "")
 	readAll(t, second)
 	stop()
-	if n := strings.Count(lines.String(), "msg=run scenario=echo conns=2"); n != 2 {
+	if n := strings.Count(lines.String(), "msg=run scenario=echo conns=2 targets=["); n != 2 {
 		t.Errorf("the log has %d runs:\n%s", n, &lines)
 	}
 }

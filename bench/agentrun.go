@@ -43,10 +43,27 @@ func (s *agentServer) run(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	began := time.Now()
-	if err = s.work(w, r, a); s.Logger != nil {
-		s.Logger.Info("run", "scenario", a.Config.Scenario, "conns", a.conns(), "targets", a.Config.Targets,
-			"coordinator", r.RemoteAddr, "took", time.Since(began).Round(time.Millisecond), "error", err)
+	err = s.work(w, r, a)
+	s.note(a, r.RemoteAddr, time.Since(began), err)
+}
+
+// note logs a run.
+func (s *agentServer) note(a assignment, coordinator string, took time.Duration, err error) {
+	if s.Logger == nil {
+		return
 	}
+	var hosts []string // the rest of a URL may be secret
+	for _, t := range a.Config.Targets {
+		u, _ := parseTarget(t) // it was checked
+		hosts = append(hosts, u.Host)
+	}
+	l := s.Logger.With("scenario", a.Config.Scenario, "conns", a.conns(), "targets", hosts,
+		"coordinator", coordinator, "took", took.Round(time.Millisecond))
+	if err != nil {
+		l.Warn("run given up", "error", err)
+		return
+	}
+	l.Info("run")
 }
 
 // take waits for the run before to end, if it does soon.

@@ -403,7 +403,66 @@ func TestProcessorsCountOnce(t *testing.T) {
 	d := (&double{}).start(t)
 	_, one := mustRun(t, short(d, Idle), Options{})
 	_, three := mustRun(t, short(d, Idle), Options{Agents: []string{anAgent(t), anAgent(t)}})
+	used := processTime()
+	_, later := mustRun(t, short(d, Idle), Options{})
+	if used = processTime() - used; later.CPU <= 0 || later.CPU > used {
+		t.Errorf("a run used %v of processor time, and this process %v meanwhile", later.CPU, used)
+	}
 	if one.Cores == 0 || three.Cores != one.Cores {
 		t.Errorf("two agents on one machine have %d processors, one worker %d", three.Cores, one.Cores)
+	}
+}
+
+// TestRunOutlivesTheAgentsPatience: an agent that hears of its coordinator goes on.
+func TestRunOutlivesTheAgentsPatience(t *testing.T) {
+	d := (&double{}).start(t)
+	s := newAgentServer(&Agent{})
+	s.patience = time.Second
+	at, _ := serveAgent(t, s)
+	sites, err := agentSites(t.Context(), []string{at}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSites(sites)
+	sites[0].(*agentSite).alive = 20 * time.Millisecond
+	c, err := short(d, Echo).complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Duration = Duration(3 * s.patience / 2)
+	r, err := newRun(c, Options{Agents: []string{at}}, sites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.carryOut(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSecondsCountFromTheCoordinatorsStart has a worker that comes late.
+func TestSecondsCountFromTheCoordinatorsStart(t *testing.T) {
+	d := (&double{}).start(t)
+	o := anOrder(t, d)
+	o.Start -= int64(3 * time.Second)
+	at := anAgent(t)
+	answer := request(t.Context(), t, "POST", "http://"+at+"/runs", o)
+	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/stop", nil), 200, "")
+	second := 0
+	for _, e := range readAll(t, answer) {
+		if e.Interval == nil {
+			continue
+		}
+		if e.Interval.Opened > 0 && e.Interval.Second < 3 {
+			t.Errorf("connections open in second %d of the run", e.Interval.Second)
+		}
+		if e.Interval.Phase == report.Ramp {
+			if e.Interval.Second != second {
+				t.Errorf("second %d comes after %d", e.Interval.Second, second-1)
+			}
+			second++
+		}
+	}
+	if second < 4 {
+		t.Errorf("the ramp has %d seconds", second)
 	}
 }

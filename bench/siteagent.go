@@ -29,6 +29,7 @@ type agentSite struct {
 	client  *http.Client
 	ahead   time.Duration
 	bound   time.Duration
+	alive   time.Duration // from one word that we are there to the next
 	// cause adds to a message why the agent has gone. Nil: nobody knows.
 	cause func() string
 
@@ -75,7 +76,7 @@ func agentSites(ctx context.Context, addresses []string, token string) ([]site, 
 
 func newAgentSite(address, who, token string) *agentSite {
 	return &agentSite{
-		address: address, who: who, token: token,
+		address: address, who: who, token: token, alive: alivePeriod,
 		client: &http.Client{
 			Transport: &http.Transport{
 				// No proxy: it would hold the results up, and see the token.
@@ -210,7 +211,7 @@ func (s *agentSite) lost(err error, gaveUp string, silent bool) error {
 
 // live tells the agent that we are there, until ctx ends.
 func (s *agentSite) live(ctx context.Context) {
-	tick := time.NewTicker(alivePeriod)
+	tick := time.NewTicker(s.alive)
 	defer tick.Stop()
 	for {
 		select {
