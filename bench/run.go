@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -238,13 +237,12 @@ func (r *run) drainEvents(n int) {
 // wrong with the configuration stays what it is.
 func (r *run) worded(worker int, err error) error {
 	var wrong *ConfigError
-	if errors.As(err, &wrong) {
-		return wrong
-	}
-	var config *ConfigError
 	var lost *AgentError
-	if errors.As(err, &config) || errors.As(err, &lost) {
-		return err // they name it
+	switch {
+	case errors.As(err, &wrong):
+		return wrong
+	case errors.As(err, &lost):
+		return lost // it names the worker
 	}
 	if len(r.about.Workers) == 0 {
 		return &UnusableError{err.Error()}
@@ -331,12 +329,10 @@ func (r *run) progress(last *report.Interval) {
 	if r.options.Progress == nil || r.failure != nil {
 		return
 	}
-
 	p := report.Progress{
 		Run: r.about, Phase: last.Phase, Left: -1, Last: last,
 		Elapsed: time.Since(r.about.Started), Total: r.snapshot(),
 	}
-
 	if last.Phase == report.Measure {
 		var measured time.Duration
 		for _, i := range r.intervals {
@@ -351,57 +347,9 @@ func (r *run) progress(last *report.Interval) {
 
 // snapshot is the total so far, which does not change any more.
 func (r *run) snapshot() *report.Interval {
+	total := *r.total
+	total.Messages = nil // large, and of use only at the end
 	s := &report.Interval{}
-	s.MergeLater(r.total)
-	s.Second, s.Phase = r.total.Second, r.total.Phase
-	s.Messages = nil // large, and of use only at the end
+	s.MergeLater(&total)
 	return s
-}
-
-// useless says so when the server let nobody in, or kept nobody until there was
-// something to measure.
-func (r *run) useless() error {
-	if r.interrupted || r.began && r.total.Sent > 0 {
-		return nil
-	}
-	if r.total.Left > 0 {
-		return nil // the run ended it, so it was kept: churn's may all be gone when a second ends
-	}
-	for _, i := range r.intervals {
-		if i.Phase != report.Ramp && i.Open > 0 {
-			return nil
-		}
-	}
-	kind, example := worst(r.total)
-	if kind == "" {
-		return nil
-	}
-	if r.total.Opened > 0 {
-		return &UnusableError{fmt.Sprintf("%s took %d connections and kept none: %s%s", r.config.Targets[0], r.total.Opened, kind, quoted(kind, example))}
-	}
-	return &UnusableError{fmt.Sprintf("cannot open a WebSocket at %s: %s%s", r.config.Targets[0], kind, quoted(kind, example))}
-}
-
-// worst returns the most frequent kind of failure.
-func worst(i *report.Interval) (kind, example string) {
-	most := int64(0)
-	for k, n := range i.Failures {
-		if n > most || n == most && k < kind {
-			kind, most = k, n
-		}
-	}
-	return kind, i.Examples[kind]
-}
-
-// quoted puts an example behind its kind, unless it says no more.
-func quoted(kind, example string) string {
-	if example == "" || strings.HasSuffix(example, kind) {
-		return ""
-	}
-	return " (" + example + ")"
-}
-
-// scoutError is the sentence for a first connection that failed.
-func scoutError(l *loop, kind, example string) error {
-	return fmt.Errorf("cannot open a WebSocket at %s: %s%s. %s", l.worker.targets[0].url, kind, quoted(kind, example), report.Explain(kind))
 }
