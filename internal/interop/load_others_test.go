@@ -119,7 +119,7 @@ func loadEcho(t *testing.T, roost string, server foreign) {
 	}{
 		{"closed loop", []string{"--size", "0:1,64:80%,1024:15%,65536:4%"}, 0},
 		{"eight in flight, text", []string{"--in-flight", "8", "--warmup", "100ms", "--text", "--size", "1-300"}, 0},
-		{"template", []string{"--template", lines}, 0},
+		{"template, two processes", []string{"--procs", "2", "--template", lines}, 0},
 		{"open loop", []string{"--rate", "1000", "--warmup", "100ms", "--text", "--size", "125-126"}, 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -178,7 +178,7 @@ func loadInterrupted(t *testing.T, roost string, server foreign) {
 		t.Fatal(err)
 	}
 	for lines := bufio.NewScanner(said); lines.Scan(); {
-		if strings.Contains(lines.Text(), "measure begins") {
+		if strings.Contains(lines.Text(), "ramp begins") { // which is told when it is over
 			cmd.Process.Signal(os.Interrupt)
 		}
 	}
@@ -195,8 +195,8 @@ func loadInterrupted(t *testing.T, roost string, server foreign) {
 
 func loadFanout(t *testing.T, roost string, server foreign) {
 	p := server.start(t, "broadcast", "0")
-	r := measured(t, roost, "fanout", "-n", "50", "-r", "50", "--publishers", "3", "--text", "--size", "46-2000",
-		"--warmup", "400ms", "-d", "600ms", "ws://"+p.addr+"/")
+	r := measured(t, roost, "fanout", "-n", "50", "-r", "50", "--publishers", "3", "--procs", "2", "--text",
+		"--size", "46-2000", "--warmup", "400ms", "-d", "600ms", "ws://"+p.addr+"/")
 	sameCounts(t, r, p.served(), 50+3)
 	spread(t, r, 30, 50)
 	agree(t, figure{"messages sent", r.Exchange.Sent, 20 + 30})

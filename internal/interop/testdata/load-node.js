@@ -20,14 +20,16 @@ function broadcast(data, binary) {
   for (const ws of wss.clients) send(ws, data, binary);
 }
 
-// A message that is posted is published too.
+let posts = 0;
+
+// A message that is posted is published too. Every other one takes its time, so that the next overtakes it.
 function page(request, response) {
   const parts = [];
   request.on('data', (part) => parts.push(part));
-  request.on('end', () => {
+  request.on('end', () => setTimeout(() => {
     broadcast(Buffer.concat(parts), !request.headers['content-type'].startsWith('text/'));
     response.writeHead(204).end();
-  });
+  }, posts++ % 2 * 50));
 }
 
 const server = cert ? https.createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(key)}, page) : http.createServer(page);
