@@ -282,8 +282,8 @@ func (l *loop) message(c *conn, m wsproto.Message) {
 			l.work.message(c, m)
 		}
 	case ws.OpPing:
-		l.rec.Pings++
-		if c.state == open {
+		if c.state == open { // behind our Close nothing may be sent
+			l.rec.Pings++
 			l.frame(ws.OpPong, m.Payload)
 		}
 	case ws.OpClose:
