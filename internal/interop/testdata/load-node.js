@@ -1,12 +1,12 @@
-// A server that load_servers_test.go starts, with the module ws. It says what roost load has done to it.
-// Arguments: echo or broadcast, how many pings each connection gets, and for TLS the files of a certificate and of its key.
+// A server that load_others_test.go starts, with the module ws. It says what roost load has done to it.
+// Arguments: echo or broadcast, milliseconds between two pings (0: none), and for TLS the files of a certificate and of its key.
 'use strict';
 const fs = require('fs');
 const http = require('http');
 const https = require('https');
 const {WebSocketServer, WebSocket} = require('ws');
 
-const [mode, pings, cert, key] = process.argv.slice(2);
+const [mode, pause, cert, key] = process.argv.slice(2);
 const counts = {opened: 0, clean: 0, received: 0, received_bytes: 0, sent: 0, sent_bytes: 0, pongs: 0};
 
 function send(ws, data, binary) {
@@ -37,11 +37,7 @@ const wss = new WebSocketServer({server});
 
 wss.on('connection', (ws) => {
   counts.opened++;
-  let left = Number(pings);
-  const ticker = setInterval(() => {
-    if (left-- > 0) ws.ping();
-    else clearInterval(ticker);
-  }, 100);
+  const ticker = Number(pause) && setInterval(() => ws.ping(), Number(pause));
   ws.on('pong', () => counts.pongs++);
   ws.on('message', (data, binary) => {
     counts.received++;

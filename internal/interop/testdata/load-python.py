@@ -1,6 +1,6 @@
-"""A server that load_servers_test.go starts, with the module websockets. It says what roost load has done to it.
+"""A server that load_others_test.go starts, with the module websockets. It says what roost load has done to it.
 
-Arguments: echo or broadcast, how many pings each connection gets, and for TLS the files of a certificate and of its key.
+Arguments: echo or broadcast, milliseconds between two pings (0: none), and for TLS the files of a certificate and of its key.
 """
 import asyncio
 import json
@@ -9,7 +9,7 @@ import sys
 
 import websockets
 
-MODE, PINGS, *PEM = sys.argv[1:]
+MODE, PAUSE, *PEM = sys.argv[1:]
 connections = set()
 counts = dict.fromkeys(["opened", "clean", "received", "received_bytes", "sent", "sent_bytes", "pongs"], 0)
 left = asyncio.Condition()
@@ -26,8 +26,8 @@ def sent(message, times):
 
 async def pinging(ws):
     try:
-        for _ in range(int(PINGS)):
-            await asyncio.sleep(0.1)
+        while int(PAUSE):
+            await asyncio.sleep(int(PAUSE) / 1000)
             await (await ws.ping())
             counts["pongs"] += 1
     except websockets.ConnectionClosed:

@@ -1,6 +1,6 @@
-// A server that load_servers_test.go starts, with the module gorilla/websocket. It says what roost load has done to it. It is a
-// module of its own, so that roost does not depend on that one. Arguments: echo or broadcast, how many pings each connection
-// gets, and for TLS the files of a certificate and of its key.
+// A server that load_others_test.go starts, with the module gorilla/websocket. It says what roost load has done to it. It is a
+// module of its own, so that roost does not depend on that one. Arguments: echo or broadcast, the time between
+// two pings in milliseconds (0: none), and for TLS the files of a certificate and of its key.
 package main
 
 import (
@@ -32,7 +32,7 @@ type counts struct {
 // hub knows all connections. As each may have one writer at a time, mu is held to write too.
 type hub struct {
 	broadcast bool
-	pings     int
+	pause     time.Duration // between two pings; 0: none
 	upgrader  websocket.Upgrader
 
 	mu     sync.Mutex
@@ -60,7 +60,9 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.left.Add(1)
 	h.mu.Unlock()
 	over := make(chan struct{})
-	go h.ping(c, over)
+	if h.pause > 0 {
+		go h.ping(c, over)
+	}
 	err = h.read(c)
 	close(over)
 	h.mu.Lock()
@@ -75,9 +77,9 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *hub) ping(c *websocket.Conn, over <-chan struct{}) {
-	ticker := time.NewTicker(100 * time.Millisecond)
+	ticker := time.NewTicker(h.pause)
 	defer ticker.Stop()
-	for range h.pings {
+	for {
 		select {
 		case <-ticker.C:
 			c.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Second))
@@ -118,11 +120,11 @@ func (h *hub) send(c *websocket.Conn, kind int, message []byte) {
 }
 
 func main() {
-	pings, err := strconv.Atoi(os.Args[2])
+	pause, err := strconv.Atoi(os.Args[2])
 	if err != nil {
 		log.Fatal(err)
 	}
-	h := &hub{broadcast: os.Args[1] == "broadcast", pings: pings, conns: map[*websocket.Conn]bool{}}
+	h := &hub{broadcast: os.Args[1] == "broadcast", pause: time.Duration(pause) * time.Millisecond, conns: map[*websocket.Conn]bool{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
