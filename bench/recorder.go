@@ -55,7 +55,10 @@ func (r *recorder) begin(now int64) {
 // plan changes the timeline: only what is not over yet may differ.
 func (r *recorder) plan(t timeline) {
 	r.timeline = t
-	_, until := t.at(r.began)
+	phase, until := t.at(r.began)
+	if phase != r.Phase {
+		until = r.began // the plan came late, or this would go on in the phase before it
+	}
 	r.ends = min(r.ends, max(until, r.began))
 }
 

@@ -94,6 +94,13 @@ func (s *slow) gauge(g *report.Gauges) {
 	g.Open += int64(len(s.never.fds))
 }
 
+// finish counts those that nobody reads with the others that the run ends: the loop has
+// no connection of them any more.
+func (s *slow) finish() {
+	s.l.rec.Left += int64(len(s.never.fds))
+	s.work.finish()
+}
+
 func (s *slow) release() {
 	s.never.close()
 	s.work.release()

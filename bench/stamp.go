@@ -80,7 +80,9 @@ func (s *Stamp) Time(payload []byte) (int64, bool) {
 		return s.number(r.Raw)
 	case gjson.String:
 		if t, err := time.Parse(time.RFC3339Nano, r.Str); err == nil {
-			return t.UnixNano(), true
+			// Outside of 1678 to 2262 these are no nanoseconds of an int64.
+			n := t.UnixNano()
+			return n, n > 0 && time.Unix(0, n).Equal(t)
 		}
 		return s.number(r.Str)
 	}
