@@ -189,11 +189,12 @@ func (r *run) start(ctx context.Context) error {
 		}
 		return err
 	})
-	if err != nil {
+	// Who has started ends also when nothing failed but the context.
+	if err = cmp.Or(ctx.Err(), err); err != nil {
 		r.abort()
 		r.drainEvents(int(r.started.Load()))
 	}
-	return cmp.Or(ctx.Err(), err)
+	return err
 }
 
 // follow hands on what a worker tells.
