@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/roostws/roost/bench/report"
 )
 
 func TestCompareClocks(t *testing.T) {
@@ -67,5 +69,33 @@ func TestWorkersShowOurTime(t *testing.T) {
 	c := newClock(sent)
 	if shown := time.Duration(c.unix - c.base.UnixNano()); shown != sent {
 		t.Errorf("a worker shows its time and %v, want %v", shown, sent)
+	}
+}
+
+// TestSecondsCountFromTheCoordinatorsStart has a worker that comes late.
+func TestSecondsCountFromTheCoordinatorsStart(t *testing.T) {
+	d := (&double{}).start(t)
+	o := anOrder(t, d)
+	o.Start -= int64(3 * time.Second)
+	at := anAgent(t)
+	answer := request(t.Context(), t, "POST", "http://"+at+"/runs", o)
+	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/stop", nil), 200, "")
+	second := 0
+	for _, e := range readAll(t, answer) {
+		if e.Interval == nil {
+			continue
+		}
+		if e.Interval.Opened > 0 && e.Interval.Second < 3 {
+			t.Errorf("connections open in second %d of the run", e.Interval.Second)
+		}
+		if e.Interval.Phase == report.Ramp {
+			if e.Interval.Second != second {
+				t.Errorf("second %d comes after %d", e.Interval.Second, second-1)
+			}
+			second++
+		}
+	}
+	if second < 4 {
+		t.Errorf("the ramp has %d seconds", second)
 	}
 }
