@@ -77,7 +77,8 @@ func (l *loop) decrypt(c *conn, p []byte) {
 		l.flush(c)
 	}
 	if err != nil && c.token == t {
-		if errors.Is(err, io.EOF) {
+		// Many servers close TCP without closing TLS first: that is the end all the same.
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			l.ended(c)
 			return
 		}

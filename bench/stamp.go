@@ -109,7 +109,7 @@ func (s *Stamp) whole(n int64) (int64, bool) {
 
 func (s *Stamp) fraction(f float64) (int64, bool) {
 	n := f * float64(s.scale(f))
-	if !(n > 0 && n < math.MaxInt64) {
+	if !(n >= 1 && n < math.MaxInt64) {
 		return 0, false
 	}
 	return int64(n), true
