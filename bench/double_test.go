@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,6 +44,7 @@ type double struct {
 	mu       sync.Mutex
 	peers    map[*peer]bool
 	closes   map[ws.StatusCode]int // Close frames of clients, by code
+	from     []netip.AddrPort      // where clients came from
 	number   atomic.Int64          // of the broadcast
 	stalled  atomic.Pointer[pause]
 
@@ -61,6 +64,8 @@ type peer struct {
 	conn    net.Conn
 	request wsproto.Request
 	seen    atomic.Int64 // its data messages
+	written atomic.Int64 // broadcasts that it was sent
+	heard   atomic.Int64 // when something came last, nanoseconds since 1970
 	ready   atomic.Bool  // it gets broadcasts
 	queue   chan []byte  // broadcasts for it
 	gone    chan struct{}
@@ -112,6 +117,7 @@ func (d *double) accept() {
 		}
 		d.mu.Lock()
 		d.peers[p] = true
+		d.from = append(d.from, c.RemoteAddr().(*net.TCPAddr).AddrPort())
 		d.mu.Unlock()
 		select {
 		case <-d.done: // nobody would close it
@@ -189,6 +195,13 @@ func (d *double) closed(code ws.StatusCode) int {
 	return d.closes[code]
 }
 
+// came returns where clients came from.
+func (d *double) came() []netip.AddrPort {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.from)
+}
+
 // spread writes the broadcasts, so that a peer that does not read holds up nobody else.
 func (p *peer) spread() {
 	for {
@@ -202,6 +215,7 @@ func (p *peer) spread() {
 			}
 			if p.write(frame) == nil {
 				p.d.copied.Add(1)
+				p.written.Add(1)
 			}
 		case <-p.gone:
 			return
@@ -268,6 +282,7 @@ func (p *peer) upgrade() (rest []byte, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.heard.Store(time.Now().UnixNano())
 	p.ready.Store(true) // before the client knows, and behind the 101 what is broadcast
 	_, err = p.conn.Write(answer)
 	return head[end:], err
@@ -295,6 +310,7 @@ func (p *peer) read(b []byte) {
 		if err != nil {
 			return
 		}
+		p.heard.Store(time.Now().UnixNano())
 		b = buffer[:n]
 	}
 }
@@ -345,6 +361,24 @@ func (p *peer) write(b []byte) error {
 
 // close sends a Close frame.
 func (p *peer) close(code ws.StatusCode) { _ = p.write(wsproto.AppendClose(nil, code, "")) }
+
+// watch pings, and ends the connection when nothing has come for so long.
+func (p *peer) watch(patience time.Duration) {
+	ticker := time.NewTicker(patience / 5)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			p.send(ws.OpPing, nil)
+		case <-p.gone:
+			return
+		}
+		if time.Now().UnixNano()-p.heard.Load() > int64(patience) {
+			p.conn.Close()
+			return
+		}
+	}
+}
 
 // reset ends the connection by a reset.
 func (p *peer) reset() {

@@ -114,7 +114,7 @@ var failing = []struct {
 		_ = p.write([]byte("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n"))
 		p.hang()
 	}, report.WrongUpgrade, "Sec-WebSocket-Accept"},
-	{"no answer", (*peer).hang, report.HandshakeTimeout, "no answer in 150ms"},
+	{"no answer", (*peer).hang, report.HandshakeTimeout, "no answer in 1s"},
 	{"half an answer", func(p *peer) { _ = p.write([]byte("HTTP/1.1 101 ")); p.hang() }, report.HandshakeTimeout, ""},
 }
 
@@ -133,7 +133,7 @@ func TestEveryFailedAttemptHasItsKind(t *testing.T) {
 			c := short(d, Idle)
 			c.Conns = 4
 			if tt.kind == report.HandshakeTimeout {
-				c.Connect.Timeout = Duration(150 * time.Millisecond)
+				c.Connect.Timeout = Duration(time.Second)
 			}
 			_, sum := mustRun(t, c, Options{})
 			expect(t, "failed", sum.Failed, 2)
@@ -161,7 +161,7 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 			d := &double{shake: func(p *peer, _ int) bool { tt.shake(p); return true }}
 			d.start(t)
 			c := short(d, Idle)
-			c.Conns, c.Duration, c.Connect.Timeout = 100, Duration(time.Hour), Duration(150*time.Millisecond)
+			c.Conns, c.Duration, c.Connect.Timeout = 100, Duration(time.Hour), Duration(time.Second)
 			_, err := Run(context.Background(), c, Options{})
 			checkUnusable(t, err, tt.kind, d.url())
 			expect(t, "attempts", d.accepted.Load(), 1)

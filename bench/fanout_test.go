@@ -268,7 +268,7 @@ func TestPostsAreBounded(t *testing.T) {
 		c.Warmup = 1
 		c.Fanout.Rate = 1000
 		c.Duration = Duration(tt.due-1)*Duration(time.Millisecond) + Duration(time.Millisecond/2)
-		c.Drain = Duration(time.Second / 2) // all of it passes: the posts are held
+		c.Drain = Duration(time.Second) // all of it passes: the posts are held
 		c.Fanout.Post = backend.URL
 		_, sum := mustRun(t, c, Options{})
 		close(held)
@@ -319,7 +319,7 @@ func TestTheServersOwnStamp(t *testing.T) {
 				}
 			})
 			c := shortFanout(d)
-			c.Warmup, c.Duration, c.Fanout.Stamp = Duration(100*time.Millisecond), Duration(200*time.Millisecond), tt.stamp
+			c.Warmup, c.Duration, c.Fanout.Stamp = Duration(100*time.Millisecond), Duration(400*time.Millisecond), tt.stamp
 			r, sum := mustRun(t, c, Options{})
 			if len(sum.Messages) == 0 || sum.Unmarked == 0 {
 				t.Fatalf("%d messages followed, %d without a stamp", len(sum.Messages), sum.Unmarked)
@@ -379,7 +379,7 @@ func TestAServerThatDoesNotReadPublications(t *testing.T) {
 	}).start(t)
 	c := shortFanout(d)
 	c.Fanout.PublishTo, c.Messages.Size = c.Targets[0]+"publish", "2097152"
-	c.Warmup, c.Drain = 1, Duration(20*time.Millisecond)
+	c.Warmup, c.Drain = 1, Duration(2*time.Second)
 	_, sum := mustRun(t, c, Options{})
 	expect(t, "due", sum.Published+sum.Unsent, publishes)
 	expect(t, "deliveries", sum.Deliveries, 0)

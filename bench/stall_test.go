@@ -167,13 +167,13 @@ func TestAStallPastTheDrainIsUnanswered(t *testing.T) {
 	d := &double{answer: func(*peer, wsproto.Message) {}}
 	d.start(t)
 	c := short(d, Echo)
-	c.Echo.Rate, c.Drain = rate, Duration(time.Millisecond)
+	c.Echo.Rate, c.Drain = rate, Duration(2*time.Second)
 	r, err := Run(context.Background(), c, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := total(r)
-	expect(t, "unanswered, or too late to be sent", sum.Unanswered+sum.Unsent, rate/10)
+	expect(t, "unanswered", sum.Unanswered, rate/10)
 	expect(t, "replies", sum.Replies, 0)
 	if sum.Latency.Count() != 0 {
 		t.Errorf("%d latencies without a reply", sum.Latency.Count())
