@@ -104,16 +104,11 @@ const (
 )
 
 func (c *Config) checkNumbers() error {
-	type bound struct {
+	for _, b := range []struct {
 		name      string
 		v, lo, hi float64
-	}
-	for _, b := range []bound{
+	}{
 		{"connections", float64(c.Conns), 1, maxConns},
-		{"duration in seconds", time.Duration(c.Duration).Seconds(), 0.001, 30 * 86400},
-		{"warm-up in seconds", time.Duration(c.Warmup).Seconds(), 0, 86400},
-		{"drain in seconds", time.Duration(c.Drain).Seconds(), 0.001, 3600},
-		{"connect timeout in seconds", time.Duration(c.Connect.Timeout).Seconds(), 0.001, 3600},
 		{"connect rate", c.Connect.Rate, 0, 1e6},
 		{"handshakes at once", float64(c.Connect.AtOnce), 1, 1e6},
 		{"largest message", float64(c.Messages.MaxSize), 1, maxSize},
@@ -123,9 +118,7 @@ func (c *Config) checkNumbers() error {
 		{"publication rate", c.Fanout.Rate, 1e-3, 1e6},
 		{"publishers", float64(c.Fanout.Publishers), 1, 256},
 		{"churn rate", c.Churn.Rate, 1e-3, 1e6},
-		{"hold in seconds", time.Duration(c.Churn.Hold).Seconds(), 0, 86400},
 		{"waves", float64(c.Storm.Waves), 1, 10_000},
-		{"time between waves in seconds", time.Duration(c.Storm.Every).Seconds(), 0.1, 86400},
 		{"share of slow clients", c.Slow.Share, 0, 1},
 		{"bytes a second of a slow client", float64(c.Slow.Rate), 0, 1 << 30},
 		{"share of vanishing clients", c.HalfOpen.Share, 0, 1},
@@ -133,6 +126,27 @@ func (c *Config) checkNumbers() error {
 	} {
 		if !(b.v >= b.lo && b.v <= b.hi) {
 			return fmt.Errorf("%s: %v is not between %v and %v", b.name, b.v, b.lo, b.hi)
+		}
+	}
+	return c.checkDurations()
+}
+
+func (c *Config) checkDurations() error {
+	const day = 24 * time.Hour
+	for _, b := range []struct {
+		name   string
+		d      Duration
+		lo, hi time.Duration
+	}{
+		{"duration", c.Duration, time.Millisecond, 30 * day},
+		{"warm-up", c.Warmup, 0, day},
+		{"drain", c.Drain, 0, time.Hour},
+		{"connect timeout", c.Connect.Timeout, time.Millisecond, time.Hour},
+		{"hold", c.Churn.Hold, 0, day},
+		{"time between waves", c.Storm.Every, 100 * time.Millisecond, day},
+	} {
+		if d := time.Duration(b.d); d < b.lo || d > b.hi {
+			return fmt.Errorf("%s: %v is not between %v and %v", b.name, d, b.lo, b.hi)
 		}
 	}
 	return nil

@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
 
-// Duration is a time.Duration that is written "90s" in YAML and JSON.
+// Duration is a time.Duration that is written "90s" in YAML and JSON. Where a zero
+// value means a default, "0s" in a text means none at all, and is kept as a nanosecond.
 type Duration time.Duration
 
 // MarshalText writes d as time.Duration does.
@@ -17,7 +19,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("%q is no duration: write 500ms, 30s, 5m", text)
 	}
-	*d = Duration(v)
+	*d = Duration(cmp.Or(v, time.Nanosecond))
 	return nil
 }
 

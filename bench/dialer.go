@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -153,10 +154,13 @@ func kindOfResponse(err error) (kind, example string) {
 	case !errors.As(err, &r):
 		return report.MalformedResponse, ""
 	case r.Response.Status != 101:
-		return report.HandshakeStatus(r.Response.Status), err.Error()
+		return report.HandshakeStatus(r.Response.Status), plain(err)
 	}
-	return report.WrongUpgrade, err.Error()
+	return report.WrongUpgrade, plain(err)
 }
+
+// plain is the text of an error of wsproto for a user, who need not know of wsproto.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "wsproto: ") }
 
 // fail ends an attempt.
 func (d *dialer) fail(l *loop, c *conn, kind, example string) {

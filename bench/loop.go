@@ -269,7 +269,7 @@ func (l *loop) violated(c *conn, err error) {
 		code = p.Code
 	}
 	l.sendClose(c, code)
-	l.lost(c, report.ProtocolViolation, err.Error())
+	l.lost(c, report.ProtocolViolation, plain(err))
 	l.linger(c)
 }
 

@@ -104,6 +104,7 @@ type run struct {
 	ended       int
 	began       bool
 	interrupted bool
+	empty       bool // no connection is left
 	failure     error
 }
 
@@ -114,7 +115,8 @@ type told struct {
 }
 
 func newRun(c Config, o Options, sites []site) (*run, error) {
-	config, err := json.Marshal(c)
+	shown := c.redacted()
+	config, err := json.Marshal(shown)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func newRun(c Config, o Options, sites []site) (*run, error) {
 		events: make(chan told), clock: newClock(0),
 		assembler: newAssembler(len(sites)), total: &report.Interval{},
 		about: report.Run{
-			Tool: o.Tool, Scenario: c.Scenario, Targets: c.Targets, Asked: c.Conns,
+			Tool: o.Tool, Scenario: c.Scenario, Targets: shown.Targets, Asked: c.Conns,
 			Duration: time.Duration(c.Duration), Config: config, Started: time.Now(),
 		},
 	}
@@ -293,6 +295,7 @@ func (r *run) begin() {
 	for _, w := range r.sites {
 		// The skew is half of a round trip. One sets up a connection, one says it.
 		ahead = max(ahead, margin+8*w.skew())
+		r.about.Skew = max(r.about.Skew, w.skew())
 	}
 	at := r.clock.now() + int64(ahead)
 	r.began = true
@@ -323,6 +326,19 @@ func (r *run) take() {
 		r.total.MergeLater(i)
 		i.Pack() // an hour has 3,600 of them
 		r.progress(i)
+		r.endEarly(i)
+	}
+}
+
+// endEarly ends the run when nothing is left that could be measured.
+func (r *run) endEarly(last *report.Interval) {
+	switch r.config.Scenario {
+	case Churn, Storm, HalfOpen:
+		return // connections come back, or their end is waited for
+	}
+	if r.began && !r.empty && last.Phase == report.Measure && last.Open == 0 && last.Connecting == 0 {
+		r.empty = true
+		r.stop()
 	}
 }
 

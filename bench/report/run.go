@@ -14,6 +14,7 @@ type Run struct {
 	Workers  []string        `json:"workers,omitempty"` // the agents' addresses, or none for this process alone
 	Started  time.Time       `json:"started"`
 	Duration time.Duration   `json:"duration_ns"` // of the measure phase, as asked for
+	Skew     time.Duration   `json:"skew_ns"`     // by how much the workers' clocks may differ from the coordinator's
 	Config   json.RawMessage `json:"config"`      // of the run, complete
 }
 

@@ -10,6 +10,7 @@ const (
 	ToolCPU     = "tool-cpu"
 	ToolLag     = "tool-lag"
 	ToolSlip    = "tool-slip"
+	ToolClocks  = "tool-clocks"
 	Short       = "short"
 	Missing     = "missing"
 	LostSome    = "lost"
@@ -27,7 +28,7 @@ type Warning struct {
 }
 
 // tool reports whether it says that the tool itself was the limit.
-func (w Warning) tool() bool { return w.Kind == ToolCPU || w.Kind == ToolLag || w.Kind == ToolSlip }
+func (w Warning) tool() bool { return w.Kind == ToolCPU || w.Kind == ToolLag || w.Kind == ToolSlip || w.Kind == ToolClocks }
 
 // From where on the tool counts as its own limit.
 const (
@@ -45,6 +46,7 @@ func warnings(r *Report) []Warning {
 		list = append(list, Warning{kind, fmt.Sprintf(format, args...)})
 	}
 	toolWarnings(r, add)
+	clockWarning(r, add)
 	runWarnings(r, add)
 	messageWarnings(r, add)
 	return list
@@ -70,6 +72,14 @@ func toolWarnings(r *Report, add adder) {
 	}
 	if s := r.Slip; s != nil && s.P99 != nil && (*s.P99 > micros(slipped) || p99 > 0 && *s.P99 > tenth*p99) {
 		add(ToolSlip, "The tool did one in a hundred of its tasks %s or more after it was due, and latencies contain that: give it more processors, or lower the rate.", duration(*s.P99))
+	}
+}
+
+// clockWarning is about latencies that begin by one worker's clock and end by another's.
+func clockWarning(r *Report, add adder) {
+	skew := micros(r.Run.Skew)
+	if (r.Fanout != nil || r.Feed != nil) && r.Latency != nil && r.Latency.P50 != nil && skew > tenth**r.Latency.P50 {
+		add(ToolClocks, "The agents' clocks may be apart by up to %s, and latencies between two of them contain that: trust them only far above it.", duration(skew))
 	}
 }
 

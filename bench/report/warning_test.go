@@ -79,6 +79,23 @@ func TestWhatWasNotDeliveredIsWarnedOf(t *testing.T) {
 	}
 }
 
+func TestClocksThatAreApartAreWarnedOf(t *testing.T) {
+	m := makeFanout(t)
+	p50 := m.report().Latency.P50
+	tenth := time.Duration(*p50 / 10 * float64(time.Microsecond))
+	if m.run.Skew = tenth - time.Microsecond; len(m.report().Warnings) != 0 {
+		t.Errorf("a little apart it says %v", m.report().Warnings)
+	}
+	m.run.Skew = tenth + time.Microsecond
+	if w := m.report().Warnings; len(w) != 1 || w[0].Kind != ToolClocks || !strings.Contains(w[0].Text, "clocks may be apart") {
+		t.Errorf("far apart it says %v", w)
+	}
+	e := makeEcho(t)
+	if e.run.Skew = time.Hour; len(e.report().Warnings) != 0 {
+		t.Errorf("an echo has one clock, and it says %v", e.report().Warnings)
+	}
+}
+
 func TestAStormThatDidNotComeBackIsWarnedOf(t *testing.T) {
 	all := makeAll(t)
 	all["storm"].run.Duration = time.Minute // it ends when its waves are over

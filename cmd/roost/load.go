@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/roostws/roost/bench"
 )
@@ -29,10 +28,10 @@ type loadCommand struct {
 type loadFlags struct {
 	URLs []string `arg:"" name:"url" help:"Where to connect: ws://host:port/path or wss://…. Connections go round several."`
 
-	Conns    int           `short:"n" default:"100" help:"Connections (${default})."`
-	Duration time.Duration `short:"d" help:"How long to measure (10s; storm: all its waves)."`
-	Warmup   time.Duration `help:"How long messages flow before they are measured."`
-	Drain    time.Duration `default:"5s" help:"How long replies are waited for at the end (${default})."`
+	Conns    positive       `short:"n" default:"100" help:"Connections (${default})."`
+	Duration bench.Duration `short:"d" help:"How long to measure (10s; storm: all its waves)."`
+	Warmup   bench.Duration `help:"How long messages flow before they are measured."`
+	Drain    bench.Duration `default:"5s" help:"How long replies are waited for at the end (${default})."`
 
 	connectFlags `group:"connect"`
 	workFlags    `group:"work"`
@@ -41,19 +40,19 @@ type loadFlags struct {
 
 // connectFlags say how connections are made.
 type connectFlags struct {
-	ConnectRate    float64       `placeholder:"N" help:"Most new connections a second. Default: as fast as the server takes them."`
-	AtOnce         int           `default:"256" help:"Most handshakes under way at a time (${default})."`
-	ConnectTimeout time.Duration `default:"10s" help:"For connect and handshake together (${default})."`
-	Source         []string      `placeholder:"ADDR" help:"Addresses or prefixes to connect from, such as 127.0.0.0/8, used in turn. Default: the kernel's choice, and on loopback as many as are needed."`
-	Ports          string        `default:"kernel" help:"Who picks source ports: kernel, or a range such as 10000-65535 used in order (${default})."`
-	Header         []string      `short:"H" sep:"none" placeholder:"'NAME: VALUE'" help:"A header of the handshake; may be given again."`
-	Subprotocol    []string      `placeholder:"NAME" help:"Subprotocols to offer."`
-	Origin         string        `placeholder:"URL" help:"Origin header, as a browser sends it."`
-	Query          []string      `sep:"none" placeholder:"NAME=VALUE" help:"Added to the URL's query; may be given again."`
-	Insecure       bool          `help:"Take any certificate of a wss:// server."`
-	CA             string        `name:"ca" type:"existingfile" placeholder:"FILE" help:"Certificate authorities in PEM to trust instead of the system's."`
-	ServerName     string        `placeholder:"NAME" help:"Name to ask the TLS server for and to check."`
-	Hello          []string      `sep:"none" placeholder:"TEXT" help:"Text message that every client sends first: a login, a subscription. {{id}} is the client's number. May be given again."`
+	ConnectRate    frequency      `placeholder:"N" help:"Most new connections a second. Default: as fast as the server takes them."`
+	AtOnce         positive       `default:"256" help:"Most handshakes under way at a time (${default})."`
+	ConnectTimeout bench.Duration `default:"10s" help:"For connect and handshake together (${default})."`
+	Source         []string       `placeholder:"ADDR" help:"Addresses or prefixes to connect from, such as 127.0.0.0/8, used in turn. Default: the kernel's choice, and on loopback as many as are needed."`
+	Ports          string         `default:"kernel" help:"Who picks source ports: kernel, or a range such as 10000-65535 used in order (${default})."`
+	Header         []string       `short:"H" sep:"none" placeholder:"'NAME: VALUE'" help:"A header of the handshake; may be given again."`
+	Subprotocol    []string       `placeholder:"NAME" help:"Subprotocols to offer."`
+	Origin         string         `placeholder:"URL" help:"Origin header, as a browser sends it."`
+	Query          []string       `sep:"none" placeholder:"NAME=VALUE" help:"Added to the URL's query; may be given again."`
+	Insecure       bool           `help:"Take any certificate of a wss:// server."`
+	CA             string         `name:"ca" type:"existingfile" placeholder:"FILE" help:"Certificate authorities in PEM to trust instead of the system's."`
+	ServerName     string         `placeholder:"NAME" help:"Name to ask the TLS server for and to check."`
+	Hello          []string       `sep:"none" placeholder:"TEXT" help:"Text message that every client sends first: a login, a subscription. {{id}} is the client's number. May be given again."`
 }
 
 // workFlags say who works.
@@ -108,10 +107,10 @@ func (m *messageFlags) apply(c *bench.Config) error {
 // config is what the flags say that all scenarios have.
 func (f *loadFlags) config(scenario string) (bench.Config, error) {
 	c := bench.Config{
-		Scenario: scenario, Targets: f.URLs, Conns: f.Conns,
-		Warmup: bench.Duration(f.Warmup), Duration: bench.Duration(f.Duration), Drain: bench.Duration(f.Drain),
+		Scenario: scenario, Targets: f.URLs, Conns: int(f.Conns),
+		Warmup: f.Warmup, Duration: f.Duration, Drain: f.Drain,
 		Connect: bench.Connect{
-			Rate: f.ConnectRate, AtOnce: f.AtOnce, Timeout: bench.Duration(f.ConnectTimeout),
+			Rate: float64(f.ConnectRate), AtOnce: int(f.AtOnce), Timeout: f.ConnectTimeout,
 			Sources: f.Source, Ports: f.Ports, Headers: f.Header, Subprotocols: f.Subprotocol,
 			Origin: f.Origin, Query: f.Query, Insecure: f.Insecure, ServerName: f.ServerName,
 		},
@@ -139,9 +138,9 @@ func (s *idleCommand) Run(ctx context.Context) error {
 type echoLoadCommand struct {
 	loadFlags
 	messageFlags `group:"messages"`
-	Rate         float64 `group:"messages" short:"r" placeholder:"N" help:"Messages a second in all, on a schedule made in advance (open loop). Default: each reply makes the next message leave (closed loop)."`
-	InFlight     int     `group:"messages" default:"1" help:"Closed loop: messages of a connection under way (${default})."`
-	Backlog      int     `group:"messages" default:"65536" help:"Open loop: messages of a connection that may be due or under way (${default})."`
+	Rate         frequency `group:"messages" short:"r" placeholder:"N" help:"Messages a second in all, on a schedule made in advance (open loop). Default: each reply makes the next message leave (closed loop)."`
+	InFlight     positive  `group:"messages" default:"1" help:"Closed loop: messages of a connection under way (${default})."`
+	Backlog      positive  `group:"messages" default:"65536" help:"Open loop: messages of a connection that may be due or under way (${default})."`
 }
 
 // Run sends messages that come back.
@@ -150,22 +149,22 @@ func (s *echoLoadCommand) Run(ctx context.Context) error {
 	if err == nil {
 		err = s.messageFlags.apply(&c)
 	}
-	c.Echo = bench.EchoConfig{Rate: s.Rate, InFlight: s.InFlight, Backlog: s.Backlog}
+	c.Echo = bench.EchoConfig{Rate: float64(s.Rate), InFlight: int(s.InFlight), Backlog: int(s.Backlog)}
 	return s.start(ctx, c, err)
 }
 
 // publishFlags are for scenarios in which something is published.
 type publishFlags struct {
 	messageFlags
-	Rate       float64 `short:"r" default:"10" help:"Publications a second in all, on a schedule (${default})."`
-	Publishers int     `default:"1" help:"Connections of their own that publish (${default})."`
-	PublishTo  string  `placeholder:"URL" help:"The publishers' URL. Default: the first one."`
-	Post       string  `placeholder:"URL" help:"Publish by an HTTP POST of each message to this URL instead."`
-	Stamp      string  `placeholder:"WHERE" help:"The server publishes by itself and puts its time into the messages: json:PATH or int64le:OFFSET, with ,s ,ms ,us or ,ns behind it."`
+	Rate       frequency `short:"r" default:"10" help:"Publications a second in all, on a schedule (${default})."`
+	Publishers positive  `default:"1" help:"Connections of their own that publish (${default})."`
+	PublishTo  string    `placeholder:"URL" help:"The publishers' URL. Default: the first one."`
+	Post       string    `placeholder:"URL" help:"Publish by an HTTP POST of each message to this URL instead."`
+	Stamp      string    `placeholder:"WHERE" help:"The server publishes by itself and puts its time into the messages: json:PATH or int64le:OFFSET, with ,s ,ms ,us or ,ns behind it."`
 }
 
 func (p *publishFlags) apply(c *bench.Config) error {
-	c.Fanout = bench.FanoutConfig{Rate: p.Rate, Publishers: p.Publishers, PublishTo: p.PublishTo, Post: p.Post, Stamp: p.Stamp}
+	c.Fanout = bench.FanoutConfig{Rate: float64(p.Rate), Publishers: int(p.Publishers), PublishTo: p.PublishTo, Post: p.Post, Stamp: p.Stamp}
 	return p.messageFlags.apply(c)
 }
 
@@ -197,29 +196,29 @@ func (s *feedLoadCommand) Run(ctx context.Context) error {
 
 type churnCommand struct {
 	loadFlags
-	Rate  float64       `short:"r" default:"100" help:"New connections a second, on a schedule (${default})."`
-	Hold  time.Duration `default:"1s" help:"How long each stays (${default})."`
-	Abort bool          `help:"End them by a reset instead of a close handshake."`
+	Rate  frequency      `short:"r" default:"100" help:"New connections a second, on a schedule (${default})."`
+	Hold  bench.Duration `default:"1s" help:"How long each stays (${default})."`
+	Abort bool           `help:"End them by a reset instead of a close handshake."`
 }
 
 // Run connects and leaves.
 func (s *churnCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.Churn)
-	c.Churn = bench.ChurnConfig{Rate: s.Rate, Hold: bench.Duration(s.Hold), Abort: s.Abort}
+	c.Churn = bench.ChurnConfig{Rate: float64(s.Rate), Hold: s.Hold, Abort: s.Abort}
 	return s.start(ctx, c, err)
 }
 
 type stormCommand struct {
 	loadFlags
-	Waves int           `default:"3" help:"How often all drop and come back (${default})."`
-	Every time.Duration `default:"10s" help:"From one wave to the next (${default})."`
-	Close bool          `help:"Drop by a close handshake instead of a reset."`
+	Waves positive       `default:"3" help:"How often all drop and come back (${default})."`
+	Every bench.Duration `default:"10s" help:"From one wave to the next (${default})."`
+	Close bool           `help:"Drop by a close handshake instead of a reset."`
 }
 
 // Run makes storms.
 func (s *stormCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.Storm)
-	c.Storm = bench.StormConfig{Waves: s.Waves, Every: bench.Duration(s.Every), Close: s.Close}
+	c.Storm = bench.StormConfig{Waves: int(s.Waves), Every: s.Every, Close: s.Close}
 	return s.start(ctx, c, err)
 }
 
@@ -228,7 +227,7 @@ type slowCommand struct {
 	On           string `default:"fanout" enum:"fanout,feed" help:"What all do: fanout or feed (${default})."`
 	publishFlags `group:"messages"`
 	Channels     []string `default:"ticker:*" help:"With --on feed: channels to subscribe to (${default})."`
-	Share        float64  `default:"0.1" help:"Share of the clients that is slow, 0 to 1 (${default})."`
+	Share        share    `default:"0.1" help:"Share of the clients that is slow, 0 to 1 (${default})."`
 	Read         int      `placeholder:"BYTES" help:"How many bytes a second each of them reads. Default: none ever."`
 }
 
@@ -240,7 +239,7 @@ func (s *slowCommand) Run(ctx context.Context) error {
 	}
 	c.On = s.On
 	c.Feed.Channels = s.Channels
-	c.Slow = bench.SlowConfig{Share: s.Share, Rate: s.Read}
+	c.Slow = bench.SlowConfig{Share: float64(s.Share), Rate: s.Read}
 	return s.start(ctx, c, err)
 }
 
@@ -249,7 +248,7 @@ type halfOpenCommand struct {
 	On           string `default:"echo" enum:"echo,fanout,feed" help:"What all do: echo, fanout or feed (${default})."`
 	publishFlags `group:"messages"`
 	Channels     []string `default:"ticker:*" help:"With --on feed: channels to subscribe to (${default})."`
-	Share        float64  `default:"0.1" help:"Share of the clients that vanishes, 0 to 1 (${default})."`
+	Share        share    `default:"0.1" help:"Share of the clients that vanishes, 0 to 1 (${default})."`
 	How          string   `default:"silent" enum:"silent,reset" help:"silent: the socket stays and nobody reads it. reset: by SO_LINGER 0. Loopback has no third way (${default})."`
 }
 
@@ -260,9 +259,9 @@ func (s *halfOpenCommand) Run(ctx context.Context) error {
 		err = s.publishFlags.apply(&c)
 	}
 	c.On = s.On
-	c.Echo.Rate = s.Rate
+	c.Echo.Rate = float64(s.Rate)
 	c.Feed.Channels = s.Channels
-	c.HalfOpen = bench.HalfOpenConfig{Share: s.Share, How: s.How}
+	c.HalfOpen = bench.HalfOpenConfig{Share: float64(s.Share), How: s.How}
 	return s.start(ctx, c, err)
 }
 
