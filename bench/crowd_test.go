@@ -244,7 +244,7 @@ func TestSlowClientsThatAreGivenUp(t *testing.T) {
 // TestHalfOpen: the double ends who has not answered its ping for a time.
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
-	const patience = 250 * time.Millisecond
+	const patience = time.Second
 	for _, on := range []string{Echo, Fanout, Feed} {
 		t.Run(on, func(t *testing.T) {
 			t.Parallel()
@@ -260,7 +260,7 @@ func TestHalfOpen(t *testing.T) {
 			d.start(t)
 			c := short(d, HalfOpen)
 			c.Conns, c.On, c.HalfOpen.Share, c.Echo.Rate, c.Fanout.Rate = 8, on, 0.25, 100, 100
-			c.Duration = Duration(1200 * time.Millisecond)
+			c.Duration = Duration(2500 * time.Millisecond)
 			r, sum := mustRun(t, c, Options{})
 			expect(t, "vanished", sum.Vanished, 2)
 			expect(t, "noticed", sum.Noticed, 2)

@@ -364,7 +364,7 @@ func (p *peer) close(code ws.StatusCode) { _ = p.write(wsproto.AppendClose(nil, 
 
 // watch pings, and ends the connection when nothing has come for so long.
 func (p *peer) watch(patience time.Duration) {
-	ticker := time.NewTicker(patience / 5)
+	ticker := time.NewTicker(patience / 20)
 	defer ticker.Stop()
 	for {
 		select {

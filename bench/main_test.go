@@ -11,7 +11,7 @@ import (
 // the time, for what a schedule wants later.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	leak.Main(m)

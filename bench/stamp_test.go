@@ -1,0 +1,80 @@
+package bench
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// TestTheServersOwnStamp: the double publishes by itself, and dates its messages back,
+// so that none can have a latency below that.
+func TestTheServersOwnStamp(t *testing.T) {
+	t.Parallel()
+	const age = 40 * time.Millisecond
+	for _, tt := range []struct {
+		stamp string
+		unit  time.Duration // of what the stamp can say
+		make  func(at time.Time) []byte
+	}{
+		{"json:t", time.Millisecond, func(at time.Time) []byte { return fmt.Appendf(nil, `{"t":%d}`, at.UnixMilli()) }},
+		{"json:a.1.t,ms", time.Millisecond, func(at time.Time) []byte { return fmt.Appendf(nil, `{"a":[0,{"t":"%d"}]}`, at.UnixMilli()) }},
+		{"json:t", 1, func(at time.Time) []byte { return fmt.Appendf(nil, `{"t":%q}`, at.Format(time.RFC3339Nano)) }},
+		{"json:t,ns", 1, func(at time.Time) []byte { return fmt.Appendf(nil, `{"t":%d}`, at.UnixNano()) }},
+		{"int64le:2", 1, func(at time.Time) []byte {
+			return binary.LittleEndian.AppendUint64([]byte{1, 2}, uint64(at.UnixNano()))
+		}},
+		{"int64be:0,us", time.Microsecond, func(at time.Time) []byte { return binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())) }},
+	} {
+		t.Run(tt.stamp, func(t *testing.T) {
+			t.Parallel()
+			d := (&double{}).start(t)
+			var mu sync.Mutex
+			stamps := map[int64]int64{} // how often each was sent
+			d.tasks.Go(func() {
+				for ticker := time.NewTicker(10 * time.Millisecond); ; {
+					select {
+					case <-ticker.C:
+					case <-d.done:
+						ticker.Stop()
+						return
+					}
+					at := time.Now().Add(-age)
+					mu.Lock()
+					stamps[at.UnixNano()/int64(tt.unit)]++
+					mu.Unlock()
+					d.broadcast(ws.OpBinary, tt.make(at))
+					d.broadcast(ws.OpText, []byte("no stamp"))
+				}
+			})
+			c := shortFanout(d)
+			c.Warmup, c.Duration, c.Fanout.Stamp = Duration(100*time.Millisecond), Duration(400*time.Millisecond), tt.stamp
+			r, sum := mustRun(t, c, Options{})
+			if len(sum.Messages) == 0 || sum.Unmarked == 0 {
+				t.Fatalf("%d messages followed, %d without a stamp", len(sum.Messages), sum.Unmarked)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			var deliveries int64
+			for key, m := range sum.Messages {
+				times := stamps[int64(key)/int64(tt.unit)]
+				if times == 0 || m.Count != 4*times {
+					t.Errorf("stamp %d was sent %d times and received %d times", key, times, m.Count)
+				}
+				deliveries += m.Count
+			}
+			expect(t, "deliveries", sum.Deliveries, deliveries)
+			expect(t, "published, the report says", r.Report.Fanout.Published, int64(len(sum.Messages)))
+			if sum.Latency.Min() < age-age/1000 {
+				t.Errorf("a latency of %v, and every message was %v old when it was sent", sum.Latency.Min(), age)
+			}
+			expect(t, "sent", sum.Sent, 0)
+			if sum.Slip != nil {
+				t.Error("there is slip without a schedule")
+			}
+		})
+	}
+}
