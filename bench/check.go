@@ -77,6 +77,7 @@ func (c *Config) fill() {
 	set(&c.Messages.Type, "binary")
 	set(&c.Messages.MaxSize, 16<<20)
 	set(&c.Echo.InFlight, 1)
+	set(&c.Echo.Reply, SameReply)
 	set(&c.Echo.Backlog, 1<<16)
 	set(&c.Fanout.Rate, 10)
 	set(&c.Fanout.Publishers, 1)
@@ -210,6 +211,9 @@ func (c *Config) checkScenario() error {
 	}
 	if c.Scenario == Slow && c.On == Echo {
 		return errors.New("slow needs clients that are sent more than they ask for: let it go on beside fanout or feed")
+	}
+	if r := c.Echo.Reply; r != SameReply && r != AnyReply {
+		return fmt.Errorf("a reply is the %s message or %s, not %q", SameReply, AnyReply, r)
 	}
 	if c.HalfOpen.How != Silent && c.HalfOpen.How != Reset {
 		return fmt.Errorf("clients vanish %s or by %s, not %q", Silent, Reset, c.HalfOpen.How)

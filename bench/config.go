@@ -35,6 +35,12 @@ const (
 	HalfOpen = "halfopen"
 )
 
+// What answers a message of an echo.
+const (
+	SameReply = "same"
+	AnyReply  = "any"
+)
+
 // How clients vanish in halfopen.
 const (
 	Silent = "silent"
@@ -140,6 +146,9 @@ type EchoConfig struct {
 	// InFlight is how many messages of a connection are under way in a closed loop.
 	// Default 1.
 	InFlight int `json:"in_flight" yaml:"in_flight"`
+	// Reply is what answers a message: SameReply (default), the same message, or
+	// AnyReply, whatever comes next on its connection.
+	Reply string `json:"reply" yaml:"reply"`
 	// Backlog is how many messages of a connection may be due or under way in an
 	// open loop; those over it count as unsent. Default 65536.
 	Backlog int `json:"backlog" yaml:"backlog"`

@@ -181,19 +181,17 @@ func (e *echo) writable(c *conn) {
 }
 
 func (e *echo) message(c *conn, m wsproto.Message) {
-	if c.role != client || c.flight == nil {
+	if c.role != client || c.flight == nil || c.flight.size == c.flight.unsent {
+		return // nothing was asked for: it is in Received
+	}
+	l := e.l
+	sent, ok := e.answers(c.flight, m)
+	if !ok {
+		l.rec.Mismatched++
 		return
 	}
-	sent, ok := c.flight.answered()
-	if !ok {
-		return // more than was asked for: it is in Received
-	}
 	e.waiting--
-	l := e.l
 	l.rec.Replies++
-	if m.Op != e.payloads.op || maphash.Bytes(e.seed, m.Payload) != sent.sum {
-		l.rec.Mismatched++
-	}
 	if l.rec.timeline.measured(sent.intended) {
 		l.rec.latency.Record(time.Duration(l.now - sent.intended))
 		if e.openLoop() {
@@ -203,6 +201,17 @@ func (e *echo) message(c *conn, m wsproto.Message) {
 	if !e.openLoop() && e.sending() && l.now < l.rec.timeline.drain {
 		e.send(c, l.now, l.now)
 	}
+}
+
+// answers returns the message that m is the reply to.
+func (e *echo) answers(f *flight, m wsproto.Message) (entry, bool) {
+	if e.l.config.Echo.Reply == AnyReply {
+		return f.oldest()
+	}
+	if m.Op != e.payloads.op {
+		return entry{}, false
+	}
+	return f.answered(maphash.Bytes(e.seed, m.Payload))
 }
 
 func (e *echo) drained() bool { return e.waiting == 0 && !e.behind() }

@@ -36,8 +36,38 @@ func (f *flight) grow() {
 	f.entries, f.head = larger, 0
 }
 
-// answered takes the oldest message that was sent.
-func (f *flight) answered() (entry, bool) {
+// answeredState is the sent of a message that was answered before an older one.
+const answeredState = -1
+
+// lookBack is how many messages are looked at for the one that a reply answers.
+const lookBack = 1024
+
+// answered takes the message whose payload has that hash: the oldest, as a rule, but a
+// server may answer out of order, or not at all.
+func (f *flight) answered(sum uint64) (entry, bool) {
+	for i := range min(f.size-f.unsent, lookBack) {
+		e := &f.entries[(f.head+i)%len(f.entries)]
+		if e.sum != sum || e.sent == answeredState {
+			continue
+		}
+		found := *e
+		e.sent = answeredState
+		f.tidy()
+		return found, true
+	}
+	return entry{}, false
+}
+
+// tidy drops the oldest messages as long as they were answered.
+func (f *flight) tidy() {
+	for f.size > f.unsent && f.entries[f.head].sent == answeredState {
+		f.head = (f.head + 1) % len(f.entries)
+		f.size--
+	}
+}
+
+// oldest takes the oldest message that was sent.
+func (f *flight) oldest() (entry, bool) {
 	if f.size == f.unsent {
 		return entry{}, false
 	}
@@ -52,6 +82,7 @@ func (f *flight) take() entry {
 	if e.sent == 0 {
 		f.unsent--
 	}
+	f.tidy()
 	return e
 }
 

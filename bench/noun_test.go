@@ -147,34 +147,50 @@ func TestDeadlinesGiveMemoryBack(t *testing.T) {
 	}
 }
 
-// TestFlightIsAQueue holds the ring against a slice.
+// TestFlightIsAQueue holds the ring against a slice: replies come in any order, or never.
 func TestFlightIsAQueue(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 200 {
 		var f flight
-		var model []entry
+		var model []entry // what is under way or due
 		unsent := func() int {
 			return slices.IndexFunc(model, func(e entry) bool { return e.sent == 0 })
 		}
+		underway := func() int {
+			if i := unsent(); i >= 0 {
+				return i
+			}
+			return len(model)
+		}
+		check := func(step int, what string, got entry, ok bool, want int) {
+			t.Helper()
+			if ok != (want >= 0) || ok && got != model[want] {
+				t.Fatalf("round %d, step %d: %s %+v, %v", round, step, what, got, ok)
+			}
+			if ok {
+				model = slices.Delete(model, want, want+1)
+			}
+		}
 		for step := range 300 {
 			at := int64(step + 1)
-			switch rng.IntN(4) {
+			switch rng.IntN(6) {
 			case 0, 1:
 				e := entry{intended: at}
 				if unsent() < 0 && rng.IntN(2) == 0 {
-					e.sent, e.sum = at, rng.Uint64()
+					e.sent, e.sum = at, rng.Uint64N(50) // some are alike: the oldest is meant
 				}
 				f.push(e)
 				model = append(model, e)
 			case 2:
-				got, ok := f.answered()
-				if want := len(model) > 0 && model[0].sent != 0; ok != want || ok && got != model[0] {
-					t.Fatalf("round %d, step %d: answered %+v, %v", round, step, got, ok)
-				}
-				if ok {
-					model = model[1:]
-				}
+				sum := rng.Uint64N(50)
+				want := slices.IndexFunc(model[:underway()], func(e entry) bool { return e.sum == sum })
+				got, ok := f.answered(sum)
+				check(step, "answered", got, ok, want)
 			case 3:
+				want := min(0, underway()-1)
+				got, ok := f.oldest()
+				check(step, "the oldest is", got, ok, want)
+			case 4, 5:
 				next, i := f.toSend(), unsent()
 				if (next == nil) != (i < 0) || next != nil && *next != model[i] {
 					t.Fatalf("round %d, step %d: to send is %+v", round, step, next)
@@ -184,8 +200,8 @@ func TestFlightIsAQueue(t *testing.T) {
 					model[i].sent, model[i].sum = at, 7
 				}
 			}
-			if f.size != len(model) {
-				t.Fatalf("round %d, step %d: size %d, want %d", round, step, f.size, len(model))
+			if f.size < len(model) || f.size > 0 && f.entries[f.head].sent == answeredState {
+				t.Fatalf("round %d, step %d: size %d of %d", round, step, f.size, len(model))
 			}
 		}
 		for _, want := range model {
@@ -196,6 +212,23 @@ func TestFlightIsAQueue(t *testing.T) {
 		if f.size != 0 || f.unsent != 0 {
 			t.Fatalf("round %d: an empty flight has size %d, %d unsent", round, f.size, f.unsent)
 		}
+	}
+}
+
+// A reply is looked for so far back and no further: a flight can be long.
+func TestHowFarBackAReplyIsLookedFor(t *testing.T) {
+	var f flight
+	for i := range lookBack + 1 {
+		f.push(entry{intended: 1, sent: 1, sum: uint64(i)})
+	}
+	if _, ok := f.answered(lookBack); ok {
+		t.Error("it is found one too far back")
+	}
+	if _, ok := f.answered(lookBack - 1); !ok {
+		t.Error("the last one to look at is not found")
+	}
+	if f.size != lookBack+1 {
+		t.Errorf("the size is %d", f.size)
 	}
 }
 

@@ -59,10 +59,25 @@ func (p *payloads) make(b []byte, v values) []byte {
 	}
 	n := p.sizes.pick(p.rng)
 	if v.mark.run == 0 {
-		return append(b, p.pattern[:n]...)
+		from := len(b)
+		b = append(b, p.pattern[:n]...)
+		number(b[from:min(len(b), from+numberSize)], v.seq)
+		return b
 	}
 	b = v.mark.append(b)
 	return append(b, p.pattern[:max(n-markSize, 0)]...)
+}
+
+// numberSize is how many letters at the start of a message number it, so that it is told
+// from the others of its connection when it comes back.
+const numberSize = 8
+
+// number writes n in letters, the last one first, as many as there is room for.
+func number(b []byte, n int64) {
+	for i := range b {
+		b[i] = 'a' + byte(n%26)
+		n /= 26
+	}
 }
 
 // mark names a publication and says when it was to be published, in text that a JSON

@@ -39,7 +39,7 @@ type Counters struct {
 	Pings         int64 `json:"pings"`          // pings of the server, each answered
 
 	Replies    int64 `json:"replies"`    // echo: messages that answered one of ours
-	Mismatched int64 `json:"mismatched"` // echo: replies that are not what was sent
+	Mismatched int64 `json:"mismatched"` // echo: messages that answer none that is under way
 	Unanswered int64 `json:"unanswered"` // echo: sent, and no reply came by the end
 	Unsent     int64 `json:"unsent"`     // open loop: due by the schedule, and never written
 

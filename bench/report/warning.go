@@ -17,6 +17,7 @@ const (
 	NotBack     = "not-back"
 	Unsent      = "unsent"
 	Unanswered  = "unanswered"
+	Mismatched  = "mismatched"
 	Undelivered = "undelivered"
 	FewValues   = "few-values"
 )
@@ -28,7 +29,9 @@ type Warning struct {
 }
 
 // tool reports whether it says that the tool itself was the limit.
-func (w Warning) tool() bool { return w.Kind == ToolCPU || w.Kind == ToolLag || w.Kind == ToolSlip || w.Kind == ToolClocks }
+func (w Warning) tool() bool {
+	return w.Kind == ToolCPU || w.Kind == ToolLag || w.Kind == ToolSlip || w.Kind == ToolClocks
+}
 
 // From where on the tool counts as its own limit.
 const (
@@ -112,6 +115,9 @@ func messageWarnings(r *Report, add adder) {
 	}
 	if m.Unanswered > 0 {
 		add(Unanswered, "%s %s never answered: latency leaves them out, so it is too good. Ask for a lower rate, or wait longer (--drain).", count(m.Unanswered), plural(m.Unanswered, "message was", "messages were"))
+	}
+	if m.Mismatched > 0 {
+		add(Mismatched, "%s %s no echo of what was sent, and answered nothing. If the server is to answer something else, say --reply any.", count(m.Mismatched), plural(m.Mismatched, "message that came was", "messages that came were"))
 	}
 	if f := r.Fanout; f != nil && f.Deliveries < f.Expected {
 		add(Undelivered, "%s of %s deliveries did not arrive: the server dropped them, does not send to all, or was too late (--drain). Latency leaves them out.", count(f.Expected-f.Deliveries), count(f.Expected))

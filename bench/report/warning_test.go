@@ -53,6 +53,7 @@ func TestWarnings(t *testing.T) {
 		{LostSome, func(*made) {}, func(m *made) { m.intervals[5].Lost = 1 }, "1 open connection ended"},
 		{Unsent, func(*made) {}, func(m *made) { m.intervals[5].Unsent = 2 }, "2 messages were due"},
 		{Unanswered, func(*made) {}, func(m *made) { m.intervals[11].Unanswered = 1 }, "1 message was never"},
+		{Mismatched, func(*made) {}, func(m *made) { m.intervals[5].Mismatched = 1 }, "1 message that came was no echo"},
 		{FewValues, measured(func(i *Interval) { i.Latency = always(time.Millisecond, 300) }), measured(func(i *Interval) { i.Latency = always(time.Millisecond, 299) }), "2,990 values are too few for a p99.9"},
 		{FewValues, func(*made) {}, measured(func(i *Interval) { i.Latency = always(time.Millisecond, 29) }), "290 values are too few for a p99,"},
 	}

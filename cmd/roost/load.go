@@ -140,6 +140,7 @@ type echoLoadCommand struct {
 	messageFlags `group:"messages"`
 	Rate         frequency `group:"messages" short:"r" placeholder:"N" help:"Messages a second in all, on a schedule made in advance (open loop). Default: each reply makes the next message leave (closed loop)."`
 	InFlight     positive  `group:"messages" default:"1" help:"Closed loop: messages of a connection under way (${default})."`
+	Reply        string    `group:"messages" default:"same" enum:"same,any" help:"What answers a message: the same one, or any that comes next on its connection (${default})."`
 	Backlog      positive  `group:"messages" default:"65536" help:"Open loop: messages of a connection that may be due or under way (${default})."`
 }
 
@@ -149,7 +150,7 @@ func (s *echoLoadCommand) Run(ctx context.Context) error {
 	if err == nil {
 		err = s.messageFlags.apply(&c)
 	}
-	c.Echo = bench.EchoConfig{Rate: float64(s.Rate), InFlight: int(s.InFlight), Backlog: int(s.Backlog)}
+	c.Echo = bench.EchoConfig{Rate: float64(s.Rate), InFlight: int(s.InFlight), Reply: s.Reply, Backlog: int(s.Backlog)}
 	return s.start(ctx, c, err)
 }
 

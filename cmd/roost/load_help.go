@@ -64,10 +64,9 @@ from when it left:
 Messages of your own, one a line of a file:
 
   echo '{"id":{{seq}},"sent":{{now}},"nonce":"{{rand}}"}' > messages
-  roost load echo --template messages -r 100 wss://staging.example.test/ws -H 'Authorization: Bearer …'
+  roost load echo --template messages --reply any -r 100 wss://staging.example.test/ws -H 'Authorization: Bearer …'
 
-Other than an echo, the server may answer anything, once for each message and in order;
-what differs from what was sent is counted as mismatched.`
+With --reply any, the server may answer anything, once for each message and in order.`
 }
 
 // Help shows how to use it.
