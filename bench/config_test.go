@@ -46,7 +46,7 @@ func TestBounds(t *testing.T) {
 		{"conns", func(c *Config, v float64) { c.Conns = int(v) }, 1, -1, maxConns, maxConns + 1, Idle, "connections"},
 		{"duration", func(c *Config, v float64) { c.Duration = s(v) }, 0.001, 0.0009, 30 * 86400, 30*86400 + 1, Idle, "duration"},
 		{"warmup", func(c *Config, v float64) { c.Warmup = s(v) }, 0, -1, 86400, 86401, Idle, "warm-up"},
-		{"drain", func(c *Config, v float64) { c.Drain = s(v) }, 0.001, 0.0009, 3600, 3601, Idle, "drain"},
+		{"drain", func(c *Config, v float64) { c.Drain = s(v) }, 1e-9, -1, 3600, 3601, Idle, "drain"},
 		{"timeout", func(c *Config, v float64) { c.Connect.Timeout = s(v) }, 0.001, 0.0009, 3600, 3601, Idle, "connect timeout"},
 		{"connect rate", func(c *Config, v float64) { c.Connect.Rate = v }, 0, -0.1, 1e6, 1e6 + 1, Idle, "connect rate"},
 		{"at once", func(c *Config, v float64) { c.Connect.AtOnce = int(v) }, 1, -1, 1e6, 1e6 + 1, Idle, "handshakes at once"},

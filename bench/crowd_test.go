@@ -163,7 +163,7 @@ func TestAStormThatIsNotOver(t *testing.T) {
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ rate, size, publications int }{
-		{0, 20_000, 100}, {1000, 20_000, 100}, {1000, 500, 400},
+		{0, 20_000, 100}, {1000, 20_000, 100}, {1000, 500, 1600},
 	} {
 		t.Run(fmt.Sprintf("%d bytes a second, messages of %d", tt.rate, tt.size), func(t *testing.T) {
 			t.Parallel()

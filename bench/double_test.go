@@ -75,7 +75,7 @@ type peer struct {
 }
 
 // queued is how many broadcasts may wait for one peer.
-const queued = 256
+const queued = 1024
 
 // start listens until the test's end.
 func (d *double) start(t testing.TB) *double {

@@ -262,7 +262,7 @@ func TestTooManyEchoesAreNoReplies(t *testing.T) {
 	}}
 	d.start(t)
 	c := short(d, Echo)
-	c.Echo.Rate, c.Conns, c.Warmup = 10, 1, 1 // one message
+	c.Echo.Rate, c.Conns, c.Warmup, c.Duration = 10, 1, 1, Duration(90*time.Millisecond) // one message
 	_, sum := mustRun(t, c, Options{})
 	expect(t, "sent", sum.Sent, 1)
 	expect(t, "replies", sum.Replies, 1)
@@ -347,10 +347,10 @@ func TestWhatALostConnectionOwed(t *testing.T) {
 	}}
 	d.start(t)
 	c := short(d, Echo)
-	c.Conns, c.Loops, c.Echo.Rate, c.Warmup = 1, 1, 500, 0
+	c.Conns, c.Loops, c.Echo.Rate, c.Warmup, c.Duration = 1, 1, 500, 0, Duration(time.Second)
 	_, sum := mustRun(t, c, Options{})
 	expect(t, "lost", sum.Lost, 1)
-	expect(t, "of all", sum.Unanswered+sum.Unsent, 50)
+	expect(t, "of all", sum.Unanswered+sum.Unsent, 500)
 	if sum.Unanswered < 5 || sum.Unsent == 0 {
 		t.Errorf("%d unanswered, %d unsent", sum.Unanswered, sum.Unsent)
 	}
