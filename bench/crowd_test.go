@@ -274,6 +274,9 @@ func TestHalfOpen(t *testing.T) {
 			if h := r.Report.HalfOpen; h.Vanished != 2 || h.Noticed != 2 || h.Notice == nil {
 				t.Errorf("%+v", h)
 			}
+			if on == Fanout && (r.Report.Fairness == nil || r.Report.Fairness.Receivers != 6) {
+				t.Errorf("fairness of %+v, and two vanished", r.Report.Fairness)
+			}
 			if f := r.Report.Fanout; on == Fanout && (f.Reach != 1 || f.Subscribers != 6) {
 				t.Errorf("%+v", f)
 			}
