@@ -274,10 +274,13 @@ func TestSwallowedMessagesAreUnanswered(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{0, 200} {
 		var swallowed atomic.Int64
+		stop := newStopper()
 		d := &double{answer: func(p *peer, m wsproto.Message) {
 			// The last of each connection, so that answers do not go to the wrong one.
 			if p.seen.Load() > 3 {
-				swallowed.Add(1)
+				if swallowed.Add(1) == 2 {
+					stop.stop() // a closed loop has nothing more to send then
+				}
 				return
 			}
 			p.send(m.Op, m.Payload)
@@ -285,7 +288,11 @@ func TestSwallowedMessagesAreUnanswered(t *testing.T) {
 		d.start(t)
 		c := short(d, Echo)
 		c.Echo.Rate, c.Drain, c.Warmup, c.Duration = rate, Duration(500*time.Millisecond), 0, Duration(300*time.Millisecond)
-		_, sum := mustRun(t, c, Options{})
+		o := Options{}
+		if rate == 0 {
+			c.Duration, o.Stop = Duration(time.Minute), stop.c
+		}
+		_, sum := mustRun(t, c, o)
 		expect(t, "unanswered", sum.Unanswered, swallowed.Load())
 		expect(t, "sent", sum.Sent, sum.Replies+sum.Unanswered)
 		if swallowed.Load() == 0 {
