@@ -157,29 +157,31 @@ func (s *agentServer) serve(ctx context.Context, l net.Listener) error {
 
 // handler is the agents' protocol: GET /clock is answered by a reading. POST /runs with
 // an order begins a run, whose events follow in the answer, a line each, until Ended;
-// the run is given up when the connection ends. POST /runs/N/begin (with a beginning)
-// and POST /runs/N/stop tell the run of that number more, and POST /runs/N/alive that
-// its coordinator is there.
+// the run is given up when the connection ends. POST /runs/N/begin and /runs/N/stop, each
+// with an instant, tell the run of that number more, and POST /runs/N/alive that its
+// coordinator is there.
 func (s *agentServer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(reading{agentProtocol, time.Now().UnixNano()})
 	})
 	mux.HandleFunc("POST /runs", s.run)
-	mux.HandleFunc("POST /runs/{run}/begin", s.forRun(func(c *agentRun, r *http.Request) error {
-		var b beginning
-		if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.At <= 0 {
-			return errors.New("it is not said when to begin")
-		}
-		c.worker.begin(b.At)
-		return nil
-	}))
-	mux.HandleFunc("POST /runs/{run}/stop", s.forRun(func(c *agentRun, _ *http.Request) error {
-		c.worker.stop()
-		return nil
-	}))
+	mux.HandleFunc("POST /runs/{run}/begin", s.forRun(timed((*worker).begin)))
+	mux.HandleFunc("POST /runs/{run}/stop", s.forRun(timed((*worker).stop)))
 	mux.HandleFunc("POST /runs/{run}/alive", s.forRun(func(*agentRun, *http.Request) error { return nil }))
 	return s.guard(mux)
+}
+
+// timed is what a coordinator has a worker do at a time.
+func timed(do func(w *worker, at int64)) func(*agentRun, *http.Request) error {
+	return func(c *agentRun, r *http.Request) error {
+		var m instant
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil || m.At <= 0 {
+			return errors.New("it is not said when")
+		}
+		do(c.worker, m.At)
+		return nil
+	}
 }
 
 // guard lets only coordinators in.

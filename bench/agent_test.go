@@ -199,15 +199,15 @@ func TestAgentTakesOneRunAtATime(t *testing.T) {
 	at, stop := serveAgent(t, newAgentServer(&Agent{Logger: slog.New(slog.NewTextHandler(&lines, nil))}))
 	first := request(t.Context(), t, "POST", "http://"+at+"/runs", anOrder(t, d))
 	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs", anOrder(t, d)), 409, "busy with another run")
-	for path, says := range map[string]string{"/runs/8/stop": "no such run", "/runs/7/begin": "when to begin"} {
+	for path, says := range map[string]string{"/runs/8/stop": "no such run", "/runs/7/begin": "said when", "/runs/7/stop": "said when"} {
 		answer := request(t.Context(), t, "POST", "http://"+at+path, "{}")
 		expectAnswer(t, answer, answer.StatusCode, says)
 	}
-	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/begin", beginning{time.Now().UnixNano()}), 200, "")
+	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/begin", instant{time.Now().UnixNano()}), 200, "")
 	readAll(t, first)
 	// The next one need not wait until the one before is wound up.
 	second := request(t.Context(), t, "POST", "http://"+at+"/runs", anOrder(t, d))
-	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/stop", nil), 200, "")
+	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/stop", instant{time.Now().UnixNano()}), 200, "")
 	readAll(t, second)
 	stop()
 	if n := strings.Count(lines.String(), "msg=run scenario=echo conns=2 targets=["); n != 2 {

@@ -41,8 +41,8 @@ type order struct {
 	assignment
 }
 
-// beginning is when traffic begins.
-type beginning struct {
+// instant is when traffic begins, or ends.
+type instant struct {
 	At int64 `json:"at"` // the coordinator's clock, nanoseconds since 1970
 }
 

@@ -67,9 +67,12 @@ func (c *Config) fill() {
 		// A server may still be at work on the last subscription when its 101 is here.
 		set(&c.Warmup, Duration(500*time.Millisecond))
 	}
-	set(&c.Drain, Duration(5*time.Second))
 	set(&c.Connect.AtOnce, 256)
 	set(&c.Connect.Timeout, Duration(10*time.Second))
+	if c.Scenario == Churn {
+		set(&c.Drain, c.Connect.Timeout) // so that the last attempts end one way or the other
+	}
+	set(&c.Drain, Duration(5*time.Second))
 	set(&c.Messages.Size, "128")
 	if len(c.Messages.Templates) > 0 {
 		set(&c.Messages.Type, "text")
@@ -110,10 +113,10 @@ func (c *Config) checkNumbers() error {
 		v, lo, hi float64
 	}{
 		{"connections", float64(c.Conns), 1, maxConns},
-		{"connect rate", c.Connect.Rate, 0, 1e6},
+		{"connect rate", orOne(c.Connect.Rate), 1e-3, 1e6},
 		{"handshakes at once", float64(c.Connect.AtOnce), 1, 1e6},
 		{"largest message", float64(c.Messages.MaxSize), 1, maxSize},
-		{"echo rate", c.Echo.Rate, 0, 1e8},
+		{"echo rate", orOne(c.Echo.Rate), 1e-3, 1e8},
 		{"messages in flight", float64(c.Echo.InFlight), 1, maxInFlight},
 		{"backlog", float64(c.Echo.Backlog), 1, 1 << 24},
 		{"publication rate", c.Fanout.Rate, 1e-3, 1e6},
@@ -132,6 +135,9 @@ func (c *Config) checkNumbers() error {
 	return c.checkDurations()
 }
 
+// orOne makes of no rate one that is within every bound.
+func orOne(rate float64) float64 { return cmp.Or(rate, 1) }
+
 func (c *Config) checkDurations() error {
 	const day = 24 * time.Hour
 	for _, b := range []struct {
@@ -147,7 +153,8 @@ func (c *Config) checkDurations() error {
 		{"time between waves", c.Storm.Every, 100 * time.Millisecond, day},
 	} {
 		if d := time.Duration(b.d); d < b.lo || d > b.hi {
-			return fmt.Errorf("%s: %v is not between %v and %v", b.name, d, b.lo, b.hi)
+			text, _ := b.d.MarshalText() // never fails
+			return fmt.Errorf("%s: %s is not between %v and %v", b.name, text, b.lo, b.hi)
 		}
 	}
 	return nil

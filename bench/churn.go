@@ -18,7 +18,7 @@ type churn struct {
 func newChurn(l *loop) *churn {
 	return &churn{
 		idle:    idle{l},
-		holding: deadlines{after: time.Duration(l.config.Churn.Hold)},
+		holding: deadlines{after: l.config.Churn.Hold.length()},
 		number:  uint32(l.share.Index),
 	}
 }

@@ -10,8 +10,19 @@ import (
 // value means a default, "0s" in a text means none at all, and is kept as a nanosecond.
 type Duration time.Duration
 
+// none is what a Duration of "0s" is kept as.
+const none = Duration(time.Nanosecond)
+
+// length is how long d really is.
+func (d Duration) length() time.Duration {
+	if d == none {
+		return 0
+	}
+	return time.Duration(d)
+}
+
 // MarshalText writes d as time.Duration does.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.length().String()), nil }
 
 // UnmarshalText reads what time.ParseDuration reads.
 func (d *Duration) UnmarshalText(text []byte) error {
@@ -19,7 +30,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("%q is no duration: write 500ms, 30s, 5m", text)
 	}
-	*d = Duration(cmp.Or(v, time.Nanosecond))
+	*d = cmp.Or(Duration(v), none)
 	return nil
 }
 
@@ -67,7 +78,8 @@ type Config struct {
 	Warmup Duration `json:"warmup" yaml:"warmup"`
 	// Duration is how long is measured. Default 10 s.
 	Duration Duration `json:"duration" yaml:"duration"`
-	// Drain is how long replies are waited for at the end. Default 5 s.
+	// Drain is how long replies are waited for at the end. Default 5 s, in churn
+	// Connect.Timeout.
 	Drain Duration `json:"drain" yaml:"drain"`
 
 	Connect  Connect  `json:"connect" yaml:"connect"`
@@ -92,7 +104,8 @@ type Connect struct {
 	// Rate is the most new connections a second, over all processes; 0 means as fast
 	// as AtOnce allows.
 	Rate float64 `json:"rate,omitempty" yaml:"rate"`
-	// AtOnce is the most handshakes under way at a time in each process. Default 256.
+	// AtOnce is the most handshakes under way at a time while connections are first
+	// opened, in each process; every loop has its part of it, and one at least. Default 256.
 	AtOnce int `json:"at_once" yaml:"at_once"`
 	// Timeout is how long connect and handshake may take together. Default 10 s.
 	Timeout Duration `json:"timeout" yaml:"timeout"`

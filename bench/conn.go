@@ -62,6 +62,15 @@ type pending struct {
 	more []byte // what follows
 }
 
+// maxControl is how many bytes may wait for a server that does not read before its
+// pings are left unanswered. Only the latest need be answered (RFC 6455, section 5.5.3).
+const maxControl = 64 << 10
+
+// clogged tells whether too much waits to be written for more control frames.
+func (c *conn) clogged() bool {
+	return c.pending != nil && len(c.pending.rest)+len(c.pending.more) > maxControl
+}
+
 // conns is the loop's table by slot, in pages, so that growth copies nothing.
 type conns struct{ pages []*[connPage]conn }
 

@@ -180,7 +180,7 @@ func TestSlowClients(t *testing.T) {
 			c := short(d, Slow)
 			c.Conns, c.Slow.Share, c.Slow.Rate = 10, 0.2, tt.rate
 			c.Fanout.Rate, c.Messages.Size = float64(tt.publications), strconv.Itoa(tt.size)
-			c.Warmup, c.Duration = 1, Duration(400*time.Millisecond)
+			c.Warmup, c.Duration = 2, Duration(400*time.Millisecond)
 			r, sum := mustRun(t, c, Options{})
 
 			due := int64(tt.publications * 4 / 10)

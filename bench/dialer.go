@@ -32,13 +32,21 @@ const maxHead = 16 << 10
 func newDialer(l *loop) (dialer, error) {
 	c := &l.config.Connect
 	d := dialer{targets: l.worker.targets, publish: l.worker.publish, openings: deadlines{after: time.Duration(c.Timeout)}}
+	// URLs of one address and port share the sources: the port of one is taken for all.
+	conns := map[netip.AddrPort]int{}
 	for i, t := range d.targets {
-		conns := share{i, len(d.targets)}.part(l.config.Conns)
-		s, err := newSources(c, t.addr.Addr(), conns, l.share)
-		if err != nil {
-			return d, &ConfigError{err}
+		conns[t.addr] += share{i, len(d.targets)}.part(l.config.Conns)
+	}
+	shared := map[netip.AddrPort]*sources{}
+	for _, t := range d.targets {
+		if shared[t.addr] == nil {
+			s, err := newSources(c, t.addr.Addr(), conns[t.addr], l.share)
+			if err != nil {
+				return d, &ConfigError{err}
+			}
+			shared[t.addr] = s
 		}
-		d.sources = append(d.sources, s)
+		d.sources = append(d.sources, shared[t.addr])
 	}
 	return d, nil
 }
@@ -50,7 +58,7 @@ func (d *dialer) dial(l *loop, number uint32, r role, due int64) {
 	which := int(number) % len(d.targets)
 	to, from := d.targets[which], d.sources[which]
 	if r == publisher {
-		to, from = d.publish, &sources{}
+		to, from = d.publish, d.sources[0]
 	}
 	fd, err := from.connect(to.addr, r)
 	if err != nil {
@@ -90,8 +98,12 @@ func (d *dialer) dial(l *loop, number uint32, r role, due int64) {
 func (s *sources) connect(to netip.AddrPort, r role) (fd int, err error) {
 	for range s.tries() {
 		addr, port := s.take()
+		if port == int(to.Port()) && addr == to.Addr() {
+			continue // it would connect to itself
+		}
 		fd, err = connectSocket(to, addr, port, r == sluggish)
-		if !errors.Is(err, unix.EADDRINUSE) {
+		// Taken: bind says so, or with REUSEADDR connect.
+		if taken := errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EADDRNOTAVAIL); !taken || port == 0 {
 			return fd, err
 		}
 	}
@@ -109,7 +121,7 @@ func (l *loop) request(c *conn) {
 	}
 	t := c.token
 	l.cork(c)
-	// The configuration was checked: the request can be made.
+	// resolve has tried: the request can be made.
 	l.batch, _ = wsproto.AppendRequest(l.batch, o.target.request, o.key)
 	l.uncork(c, t)
 }
@@ -199,13 +211,11 @@ func (d *dialer) timeouts(l *loop) {
 	}
 }
 
-// giveUp ends all attempts without counting them as failed: the run ends.
+// giveUp ends all attempts: the run ends.
 func (d *dialer) giveUp(l *loop) {
 	for i := d.openings.head; i < len(d.openings.entries); i++ {
 		if c := l.conns.live(d.openings.entries[i].token); c != nil && c.opening != nil {
-			l.rec.Attempts--
-			d.done(c)
-			l.forget(c)
+			d.fail(l, c, report.Unfinished, "")
 		}
 	}
 }

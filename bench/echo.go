@@ -108,7 +108,7 @@ func (e *echo) scheduled(due int64) {
 		l.rec.slip.Record(time.Duration(l.now - due))
 	}
 	c := e.pick()
-	if c == nil || c.flight != nil && c.flight.size >= l.config.Echo.Backlog {
+	if c == nil || c.flight != nil && c.flight.live >= l.config.Echo.Backlog {
 		if measured {
 			l.rec.Unsent++
 		}
@@ -181,7 +181,7 @@ func (e *echo) writable(c *conn) {
 }
 
 func (e *echo) message(c *conn, m wsproto.Message) {
-	if c.role != client || c.flight == nil || c.flight.size == c.flight.unsent {
+	if c.role != client || c.flight == nil || c.flight.live == c.flight.unsent {
 		return // nothing was asked for: it is in Received
 	}
 	l := e.l
@@ -192,14 +192,34 @@ func (e *echo) message(c *conn, m wsproto.Message) {
 	}
 	e.waiting--
 	l.rec.Replies++
+	e.left(c)
 	if l.rec.timeline.measured(sent.intended) {
 		l.rec.latency.Record(time.Duration(l.now - sent.intended))
 		if e.openLoop() {
 			l.rec.service.Record(time.Duration(l.now - sent.sent))
 		}
 	}
+	e.again(c)
+}
+
+// again sends the next message of a closed loop.
+func (e *echo) again(c *conn) {
+	l := e.l
 	if !e.openLoop() && e.sending() && l.now < l.rec.timeline.drain {
 		e.send(c, l.now, l.now)
+	}
+}
+
+// left counts what the server has left out by its last reply.
+func (e *echo) left(c *conn) {
+	passed := c.flight.passed
+	c.flight.passed = passed[:0]
+	for _, m := range passed {
+		e.waiting--
+		if e.l.rec.timeline.measured(m.intended) {
+			e.l.rec.Unanswered++
+		}
+		e.again(c)
 	}
 }
 

@@ -18,7 +18,6 @@ type fanout struct {
 	receivers  report.Receivers
 	over       bool
 	last       int64 // delivery
-	drainedAt  int64 // when nothing more is expected, if nothing comes until then
 }
 
 // publishing is one publisher and its part of the schedule.
@@ -31,32 +30,39 @@ type publishing struct {
 // seen is what a subscriber has got from each publisher.
 type seen struct{ from []window }
 
-// window tells which of a publisher's last 64 sequences have come: messages that are
+// window tells which of a publisher's last sequences have come: messages that are
 // posted at the same time may overtake each other, and so they may in a server.
 type window struct {
 	last uint32
-	came uint64 // bit i: last-i
+	came [windowSize / 64]uint64 // a ring of bits
 }
+
+// windowSize is how far one publication may be overtaken by others of its publisher.
+const windowSize = 256
 
 // repeated notes a sequence, and tells whether it has come before. One that is too old
-// to tell counts as such.
+// to tell is taken for a new one.
 func (w *window) repeated(seq uint32) bool {
 	if seq > w.last {
-		w.came = w.came<<(seq-w.last) | 1
+		for s := max(w.last+1, seq-min(seq, windowSize-1)); s <= seq; s++ {
+			w.came[s/64%uint32(len(w.came))] &^= 1 << (s % 64)
+		}
 		w.last = seq
+	} else if w.last-seq >= windowSize {
 		return false
 	}
-	bit := uint64(1) << (w.last - seq)
-	if bit == 0 || w.came&bit != 0 {
-		return true
-	}
-	w.came |= bit
-	return false
+	word, bit := &w.came[seq/64%uint32(len(w.came))], uint64(1)<<(seq%64)
+	came := *word&bit != 0
+	*word |= bit
+	return came
 }
 
-// quiet is how long nothing may come after the last publication before the rest is
-// given up.
-const quiet = 300 * time.Millisecond
+// quiet is how long nothing may come after the end before the rest of what a server
+// stamps is given up: nobody knows how much it is.
+const quiet = time.Second
+
+// lookAgain is how often the end looks whether everything has come.
+const lookAgain = 50 * time.Millisecond
 
 // maxUnwritten is how many bytes may wait for a server that does not read what is
 // published.
@@ -77,13 +83,20 @@ func newFanout(l *loop) (*fanout, error) {
 		f.poster = newPoster(l, c.Post)
 		f.publishers = []*publishing{{}}
 	}
+	for p := l.share.Index; p < l.config.publishers(); p += l.share.Of {
+		f.publishers = append(f.publishers, &publishing{number: uint32(p)})
+	}
 	return f, nil
 }
 
 func (f *fanout) opened(c *conn, _ time.Duration) {
 	switch {
 	case c.role == publisher:
-		f.publishers = append(f.publishers, &publishing{number: c.number - uint32(f.l.config.Conns), conn: c})
+		for _, p := range f.publishers {
+			if p.number == c.number-uint32(f.l.config.Conns) {
+				p.conn = c
+			}
+		}
 	case f.stamp == nil:
 		c.extra = &seen{make([]window, max(1, f.l.config.publishers()))}
 	}
@@ -110,56 +123,67 @@ func (f *fanout) received(c *conn) {
 
 func (f *fanout) turn() int64 {
 	l := f.l
-	next := never
 	switch l.rec.Phase {
 	case report.Warmup, report.Measure:
+		return f.publish()
 	case report.Drain:
-		if f.drainedAt == 0 {
-			f.drainedAt = l.now + int64(quiet)
-		}
-		// If that is over, it looks again: the poster may still be busy.
-		next = max(f.drainedAt, f.last+int64(quiet), l.now+int64(quiet)/10)
-	default:
-		return never
+		return min(f.publish(), l.now+int64(lookAgain))
 	}
-	for _, p := range f.publishers {
-		if p.schedule.every == 0 {
-			of := max(1, l.config.publishers())
-			p.schedule = newSchedule(l.rec.timeline.warmup, l.config.Fanout.Rate, share{int(p.number), of})
-		}
-		next = min(next, f.publish(p))
-	}
-	return next
+	return never
 }
 
-// publish sends what the schedule of p wants by now.
-func (f *fanout) publish(p *publishing) int64 {
+// publish sends what the schedules want by now, and returns when they want more. It
+// goes on in the drain phase if the loop is late.
+func (f *fanout) publish() int64 {
 	l := f.l
-	for {
-		due := p.schedule.due()
-		if due >= l.rec.timeline.drain {
+	for began := l.now; ; {
+		p := f.next()
+		if p == nil {
 			return never
 		}
+		due := p.schedule.due()
 		if due > l.now {
 			return due
 		}
-		m := mark{run: l.worker.run, key: uint64(p.number)<<32 | uint64(p.schedule.next+1), time: due}
-		measured := l.rec.timeline.measured(due)
-		if measured {
-			l.rec.slip.Record(time.Duration(l.now - due))
-		}
-		switch v := (values{seq: p.schedule.next, now: due, id: p.number, mark: m}); {
-		case f.poster != nil:
-			f.poster.post(f.payloads.make(nil, v), measured)
-		case f.send(p, v):
-			if measured {
-				l.rec.Published++
-			}
-		case measured:
-			l.rec.Unsent++
-		}
+		f.publication(p, due)
 		p.schedule.next++
-		l.now = l.clock.now()
+		if l.now = l.clock.now(); l.now-began > int64(echoSlice) {
+			return l.now // the sockets need a look
+		}
+	}
+}
+
+// next returns the publisher that is due first, nil when all are done.
+func (f *fanout) next() *publishing {
+	var first *publishing
+	for _, p := range f.publishers {
+		if p.schedule.every == 0 {
+			of := max(1, f.l.config.publishers())
+			p.schedule = newSchedule(f.l.rec.timeline.warmup, f.l.config.Fanout.Rate, share{int(p.number), of})
+		}
+		if due := p.schedule.due(); due < f.l.rec.timeline.drain && (first == nil || due < first.schedule.due()) {
+			first = p
+		}
+	}
+	return first
+}
+
+func (f *fanout) publication(p *publishing, due int64) {
+	l := f.l
+	m := mark{run: l.worker.run, key: uint64(p.number)<<32 | uint64(p.schedule.next+1), time: due}
+	measured := l.rec.timeline.measured(due)
+	if measured {
+		l.rec.slip.Record(time.Duration(l.now - due))
+	}
+	switch v := (values{seq: p.schedule.next, now: due, id: p.number, mark: m}); {
+	case f.poster != nil:
+		f.poster.post(f.payloads.make(nil, v), measured)
+	case f.send(p, v):
+		if measured {
+			l.rec.Published++
+		}
+	case measured:
+		l.rec.Unsent++
 	}
 }
 
@@ -187,7 +211,8 @@ func (f *fanout) message(c *conn, m wsproto.Message) {
 		return
 	}
 	mark, ok := findMark(m.Payload)
-	ok = ok && mark.run == f.l.worker.run
+	// A key that nobody here can have given is not looked at: the table stays bounded.
+	ok = ok && mark.run == f.l.worker.run && int(mark.key>>32) < max(1, f.l.config.publishers()) && uint32(mark.key) <= 2*maxPublications
 	if ok && f.repeated(c, mark.key) {
 		f.l.rec.Duplicates++
 		return
@@ -197,9 +222,7 @@ func (f *fanout) message(c *conn, m wsproto.Message) {
 
 // repeated tells whether the subscriber has had that publication.
 func (f *fanout) repeated(c *conn, key uint64) bool {
-	s := c.extra.(*seen)
-	from := key >> 32
-	return from < uint64(len(s.from)) && s.from[from].repeated(uint32(key))
+	return c.extra.(*seen).from[key>>32].repeated(uint32(key))
 }
 
 // delivered counts the arrival of a publication.
@@ -218,20 +241,49 @@ func (f *fanout) delivered(c *conn, key uint64, at int64, ok bool) {
 	l.rec.latency.Record(time.Duration(late))
 	c.deliveries++
 	c.latencies += late
-	if l.rec.Messages == nil {
-		l.rec.Messages = report.Messages{}
+	f.arrived(key)
+}
+
+// arrived notes an arrival in the table of publications.
+func (f *fanout) arrived(key uint64) {
+	r := f.l.rec
+	if r.Messages == nil {
+		r.Messages = report.Messages{}
 	}
-	n, ok := l.rec.Messages[key]
+	n, ok := r.Messages[key]
 	if !ok {
-		n.First = l.now
+		if len(r.Messages) == maxPublications {
+			r.Untracked++ // a server that stamps each message anew
+			return
+		}
+		n.First = f.l.now
 	}
-	n.Last = l.now
+	n.Last = f.l.now
 	n.Count++
-	l.rec.Messages[key] = n
+	r.Messages[key] = n
 }
 
 func (f *fanout) drained() bool {
-	return !f.behind() && f.l.now >= f.drainedAt && f.l.now >= f.last+int64(quiet) && (f.poster == nil || f.poster.idle())
+	switch {
+	case f.behind() || f.poster != nil && !f.poster.idle():
+		return false
+	case f.stamp != nil:
+		return f.l.now >= max(f.l.rec.timeline.drain, f.last)+int64(quiet)
+	}
+	return f.complete()
+}
+
+// complete tells whether every subscriber here has got all that the schedule had.
+func (f *fanout) complete() bool {
+	t := &f.l.rec.timeline
+	all := newSchedule(t.warmup, f.l.config.Fanout.Rate, share{0, 1})
+	due := all.before(t.drain) - all.before(t.measure)
+	for _, token := range f.l.open {
+		if c := f.l.conns.at(token); c.role == client && int64(c.deliveries) < due {
+			return false
+		}
+	}
+	return true
 }
 
 // behind tells whether a schedule has something left that was due.
@@ -254,6 +306,9 @@ func (f *fanout) finish() {
 	}
 	for _, t := range f.l.open {
 		f.received(f.l.conns.at(t))
+	}
+	if f.poster != nil {
+		f.poster.finish()
 	}
 	f.over = true
 	f.l.rec.Receivers = &f.receivers

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -15,14 +16,19 @@ import (
 // every channel on every connection.
 type feed struct {
 	idle
-	subscribe []byte
-	channels  map[string]int // numbers, in the order of their first message
-	receivers report.Receivers
-	over      bool
+	subscribe   []byte
+	channels    map[string]int // numbers, in the order of their first message
+	after       int            // subscribers that have got something in the drain phase
+	subscribers int            // that are open
+	receivers   report.Receivers
+	over        bool
 }
 
-// chains is the seq of the last message of each channel, by number; -1 before the first.
-type chains struct{ last []int64 }
+// chains is what one connection has got.
+type chains struct {
+	last  []int64 // the seq of the last message of each channel, by number; -1 before the first
+	after bool    // something came after the measure phase: so all before it has
+}
 
 func newFeed(l *loop) (*feed, error) {
 	request, err := json.Marshal(map[string]any{"op": "subscribe", "channels": l.config.Feed.Channels})
@@ -31,6 +37,9 @@ func newFeed(l *loop) (*feed, error) {
 
 func (f *feed) opened(c *conn, _ time.Duration) {
 	c.extra = &chains{}
+	if c.role == client {
+		f.subscribers++
+	}
 	f.l.data(textMessage, f.subscribe)
 }
 
@@ -75,32 +84,41 @@ func parseFeedMessage(payload []byte) (m feedMessage, ok bool) {
 func (f *feed) message(c *conn, message wsproto.Message) {
 	m, ok := parseFeedMessage(message.Payload)
 	l := f.l
+	if s := c.extra.(*chains); l.rec.Phase == report.Drain && !s.after {
+		s.after = true
+		f.after++
+	}
 	switch {
 	case !ok:
 		l.rec.Unmarked++
-	case m.kind == "update":
-		f.update(c, m)
-	case m.kind == "snapshot":
-		*f.chain(c, m.channel) = m.seq
-		l.rec.Snapshots++
+	case m.kind == "update", m.kind == "snapshot":
+		last := f.chain(c, m.channel)
+		switch {
+		case last == nil:
+			l.rec.Unmarked++
+		case m.kind == "snapshot":
+			*last = m.seq
+			l.rec.Snapshots++
+		default:
+			f.update(c, m, last)
+		}
 	case m.kind == "heartbeat":
 		m.seqs.ForEach(func(channel, seq gjson.Result) bool {
-			if last := f.chain(c, channel.Str); *last >= 0 && *last != seq.Int() {
+			if last := f.chain(c, channel.Str); last != nil && *last >= 0 && *last != seq.Int() {
 				l.rec.Gaps++
 				*last = seq.Int()
 			}
 			return true
 		})
 	case m.kind == "reply" && m.refused:
-		l.rec.failure(report.SubscribeRefused, string([]byte(m.text[:min(len(m.text), 200)])))
+		l.rec.failure(report.SubscribeRefused, strings.Clone(m.text[:min(len(m.text), 200)]))
 	}
 }
 
 // update checks the chain and takes the latency from the time of publication, which
 // the protocol gives in whole milliseconds: the latency is up to one too long.
-func (f *feed) update(c *conn, m feedMessage) {
+func (f *feed) update(c *conn, m feedMessage, last *int64) {
 	l := f.l
-	last := f.chain(c, m.channel)
 	l.rec.Updates++
 	if m.prev != *last {
 		l.rec.Gaps++
@@ -109,20 +127,28 @@ func (f *feed) update(c *conn, m feedMessage) {
 		l.rec.Repeats++
 	}
 	*last = m.seq
-	if l.rec.Phase != report.Measure {
+	published := m.ts * int64(time.Millisecond)
+	if !l.rec.timeline.measured(published) {
 		return
 	}
-	late := max(l.now-m.ts*int64(time.Millisecond), 0)
+	late := max(l.now-published, 0)
 	l.rec.Deliveries++
 	l.rec.latency.Record(time.Duration(late))
 	c.deliveries++
 	c.latencies += late
 }
 
-// chain returns where the last seq of a channel is kept on a connection.
+// maxChannels is how many channels are followed. A server that names more is no feed.
+const maxChannels = 1 << 16
+
+// chain returns where the last seq of a channel is kept on a connection, nil for one
+// channel too many.
 func (f *feed) chain(c *conn, channel string) *int64 {
 	n, ok := f.channels[channel]
 	if !ok {
+		if len(f.channels) == maxChannels {
+			return nil
+		}
 		n = len(f.channels)
 		f.channels[string([]byte(channel))] = n // a copy: the message's bytes are used again
 	}
@@ -133,7 +159,22 @@ func (f *feed) chain(c *conn, channel string) *int64 {
 	return &s.last[n]
 }
 
+// drained waits for something on every connection: the protocol has heartbeats, so that
+// it comes, and what was published before has come then too.
+func (f *feed) drained() bool { return f.after >= f.subscribers }
+
 func (f *feed) gone(c *conn) {
+	if c.role != sluggish {
+		f.subscribers--
+	}
+	if c.extra.(*chains).after {
+		f.after--
+	}
+	f.received(c)
+}
+
+// received counts what a subscriber got in all.
+func (f *feed) received(c *conn) {
 	if !f.over && c.role == client && f.l.rec.timeline.measure != never {
 		f.receivers.Add(int64(c.deliveries), time.Duration(c.latencies))
 	}
@@ -141,7 +182,7 @@ func (f *feed) gone(c *conn) {
 
 func (f *feed) finish() {
 	for _, t := range f.l.open {
-		f.gone(f.l.conns.at(t))
+		f.received(f.l.conns.at(t))
 	}
 	f.over = true
 	f.l.rec.Receivers = &f.receivers

@@ -1,12 +1,15 @@
 package bench
 
 // flight is the messages of one connection that are due or unanswered, the oldest
-// first: a server that echoes answers in order.
+// first. A server that echoes answers in order, or nearly so.
 type flight struct {
 	entries []entry // a ring
 	head    int
-	size    int
-	unsent  int // of them, how many at the end are due and not written
+	size    int // entries, of which some may be answered already
+	live    int // of them, how many are not
+	unsent  int // of those, how many at the end are due and not written
+	first   int // the number of the entry at head, counted from the first of all
+	passed  []entry
 }
 
 // entry is one message. Times are nanoseconds since 1970.
@@ -23,6 +26,7 @@ func (f *flight) push(e entry) {
 	}
 	f.entries[(f.head+f.size)%len(f.entries)] = e
 	f.size++
+	f.live++
 	if e.sent == 0 {
 		f.unsent++
 	}
@@ -39,31 +43,36 @@ func (f *flight) grow() {
 // answeredState is the sent of a message that was answered before an older one.
 const answeredState = -1
 
+// reorder is how far replies may overtake each other. A message that was passed by a
+// reply to one further behind it gets none any more.
+const reorder = 128
+
 // lookBack is how many messages are looked at for the one that a reply answers.
 const lookBack = 1024
 
 // answered takes the message whose payload has that hash: the oldest, as a rule, but a
-// server may answer out of order, or not at all.
+// server may answer out of order, or not at all. What it has left out is in passed then.
 func (f *flight) answered(sum uint64) (entry, bool) {
-	for i := range min(f.size-f.unsent, lookBack) {
+	looked := 0
+	for i := 0; i < f.size-f.unsent && looked < lookBack; i++ {
 		e := &f.entries[(f.head+i)%len(f.entries)]
-		if e.sum != sum || e.sent == answeredState {
+		if e.sent == answeredState {
 			continue
 		}
-		found := *e
+		if looked++; e.sum != sum {
+			continue
+		}
+		found, number := *e, f.first+i
 		e.sent = answeredState
+		f.live--
 		f.tidy()
+		f.passed = f.passed[:0]
+		for f.size > f.unsent && f.first < number-reorder {
+			f.passed = append(f.passed, f.take())
+		}
 		return found, true
 	}
 	return entry{}, false
-}
-
-// tidy drops the oldest messages as long as they were answered.
-func (f *flight) tidy() {
-	for f.size > f.unsent && f.entries[f.head].sent == answeredState {
-		f.head = (f.head + 1) % len(f.entries)
-		f.size--
-	}
 }
 
 // oldest takes the oldest message that was sent.
@@ -76,13 +85,27 @@ func (f *flight) oldest() (entry, bool) {
 
 // take takes the oldest message, sent or not.
 func (f *flight) take() entry {
-	e := f.entries[f.head]
-	f.head = (f.head + 1) % len(f.entries)
-	f.size--
+	e := f.drop()
+	f.live--
 	if e.sent == 0 {
 		f.unsent--
 	}
 	f.tidy()
+	return e
+}
+
+// tidy drops the oldest entries as long as they were answered.
+func (f *flight) tidy() {
+	for f.size > f.unsent && f.entries[f.head].sent == answeredState {
+		f.drop()
+	}
+}
+
+func (f *flight) drop() entry {
+	e := f.entries[f.head]
+	f.head = (f.head + 1) % len(f.entries)
+	f.size--
+	f.first++
 	return e
 }
 

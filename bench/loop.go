@@ -21,8 +21,8 @@ import (
 type loop struct {
 	worker *worker
 	config *Config
+	part   share // of its worker's loops; the first one sends the scout
 	share  share // of all loops of all workers
-	first  bool  // of its worker: sends the scout
 	engine poller.Engine
 	codec  wsproto.Codec
 	rng    *rand.ChaCha8
@@ -57,13 +57,13 @@ type loop struct {
 // closeWait is how long the end of a connection may take once Close was sent.
 const closeWait = 2 * time.Second
 
-func newLoop(w *worker, s share, first bool) (*loop, error) {
+func newLoop(w *worker, part share) (*loop, error) {
 	engine, err := poller.Open(w.config.Engine, poller.Config{})
 	if err != nil {
 		return nil, err
 	}
 	l := &loop{
-		worker: w, config: &w.config, share: s, first: first, engine: engine, clock: w.clock,
+		worker: w, config: &w.config, part: part, share: w.share.within(part), engine: engine, clock: w.clock,
 		codec:   wsproto.Codec{Role: wsproto.Client, MaxMessage: w.config.Messages.MaxSize, MaxFragments: 1 << 20},
 		leaving: deadlines{after: closeWait},
 		rec:     newRecorder(newTimeline(w.start)),
@@ -282,7 +282,7 @@ func (l *loop) message(c *conn, m wsproto.Message) {
 			l.work.message(c, m)
 		}
 	case ws.OpPing:
-		if c.state == open { // behind our Close nothing may be sent
+		if c.state == open && !c.clogged() { // behind our Close nothing may be sent
 			l.rec.Pings++
 			l.frame(ws.OpPong, m.Payload)
 		}

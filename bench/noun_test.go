@@ -200,8 +200,8 @@ func TestFlightIsAQueue(t *testing.T) {
 					model[i].sent, model[i].sum = at, 7
 				}
 			}
-			if f.size < len(model) || f.size > 0 && f.entries[f.head].sent == answeredState {
-				t.Fatalf("round %d, step %d: size %d of %d", round, step, f.size, len(model))
+			if f.live != len(model) || f.size < f.live || f.size > 0 && f.entries[f.head].sent == answeredState {
+				t.Fatalf("round %d, step %d: %d live of %d, want %d", round, step, f.live, f.size, len(model))
 			}
 		}
 		for _, want := range model {
@@ -209,9 +209,32 @@ func TestFlightIsAQueue(t *testing.T) {
 				t.Fatalf("round %d: took %+v, want %+v", round, got, want)
 			}
 		}
-		if f.size != 0 || f.unsent != 0 {
+		if f.size != 0 || f.live != 0 || f.unsent != 0 {
 			t.Fatalf("round %d: an empty flight has size %d, %d unsent", round, f.size, f.unsent)
 		}
+	}
+}
+
+// What a reply further back has passed gets none any more: nothing piles up behind it.
+func TestWhatIsPassedIsGivenUp(t *testing.T) {
+	var f flight
+	for i := range 10_000 {
+		f.push(entry{intended: int64(i), sent: 1, sum: uint64(i)})
+		if i%1000 == 0 {
+			continue // no reply
+		}
+		if _, ok := f.answered(uint64(i)); !ok {
+			t.Fatalf("message %d is not found", i)
+		}
+		if at := i - i%1000; len(f.passed) > 0 && (len(f.passed) != 1 || f.passed[0].intended != int64(at) || i != at+reorder+1) {
+			t.Fatalf("at message %d these are given up: %+v", i, f.passed)
+		}
+		if f.size > reorder+1 {
+			t.Fatalf("at message %d the ring has %d entries", i, f.size)
+		}
+	}
+	if f.live != 0 || f.size != 0 {
+		t.Errorf("%d are left of %d", f.live, f.size)
 	}
 }
 
@@ -227,8 +250,8 @@ func TestHowFarBackAReplyIsLookedFor(t *testing.T) {
 	if _, ok := f.answered(lookBack - 1); !ok {
 		t.Error("the last one to look at is not found")
 	}
-	if f.size != lookBack+1 {
-		t.Errorf("the size is %d", f.size)
+	if f.live != reorder+1 || len(f.passed) != lookBack-1-reorder {
+		t.Errorf("%d are left, %d were passed", f.live, len(f.passed))
 	}
 }
 
@@ -391,8 +414,10 @@ func TestAWindowTellsWhatHasCome(t *testing.T) {
 		seq      uint32
 		repeated bool
 	}{
-		{3, false}, {3, true}, {1, false}, {2, false}, {1, true}, {66, false}, {3, true}, {4, false}, {4, true},
-		{67, false}, {3, true}, {2, true}, {5, false}, {1000, false}, {937, false}, {936, true}, {67, true}, {1000, true},
+		{3, false}, {3, true}, {1, false}, {2, false}, {1, true}, {windowSize + 2, false}, {3, true}, {4, false}, {4, true},
+		{windowSize + 3, false}, {3, false}, {4, true}, {5, false}, {windowSize + 3, true}, // 3 is too old to tell
+		{10_000, false}, {10_001 - windowSize, false}, {10_001 - windowSize, true}, {10_000 - windowSize, false}, {10_000 - windowSize, false},
+		{10_000, true}, {9_999, false}, {1 << 31, false}, {9_999, false}, {1<<31 - 1, false}, {1<<31 - 1, true},
 	} {
 		if got := w.repeated(tt.seq); got != tt.repeated {
 			t.Errorf("step %d: %d came before: %v", i, tt.seq, got)

@@ -20,6 +20,8 @@ type poster struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	under  int // requests under way; of the loop
+	awaits int // of those, how many are measured
+	over   bool
 	tasks  sync.WaitGroup
 }
 
@@ -47,18 +49,36 @@ func (p *poster) post(body []byte, measured bool) {
 		return
 	}
 	p.under++
+	if measured {
+		p.awaits++
+	}
 	p.tasks.Go(func() {
 		kind, err := p.send(body)
-		p.l.post(func() {
-			p.under--
-			switch {
-			case err != nil:
-				p.l.rec.failure(kind, err.Error())
-			case measured:
-				p.l.rec.Published++
-			}
-		})
+		p.l.post(func() { p.posted(kind, err, measured) })
 	})
+}
+
+func (p *poster) posted(kind string, err error, measured bool) {
+	p.under--
+	if err != nil {
+		p.l.rec.failure(kind, err.Error())
+	}
+	if !measured || p.over {
+		return
+	}
+	p.awaits--
+	if err != nil {
+		p.l.rec.Unsent++
+	} else {
+		p.l.rec.Published++
+	}
+}
+
+// finish counts the requests that are still under way: whether they published is not
+// known.
+func (p *poster) finish() {
+	p.over = true
+	p.l.rec.Unsent += int64(p.awaits)
 }
 
 func (p *poster) send(body []byte) (kind string, err error) {

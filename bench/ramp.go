@@ -24,17 +24,20 @@ func newRamp(l *loop) ramp {
 	c := l.config
 	r := ramp{
 		atOnce:  max(1, c.Connect.AtOnce/l.worker.loopCount()),
-		waiting: !l.first,
-		scout:   l.first,
+		waiting: l.part.Index != 0,
+		scout:   l.part.Index == 0,
 	}
 	if c.Scenario == Churn {
 		// Its connections come by its own schedule. One finds out whether they can.
-		if l.first {
+		if r.scout {
 			r.end = 1
 		}
 	} else {
-		r.next = uint32(l.share.before(c.Conns))
-		r.end = r.next + uint32(l.share.part(c.Conns))
+		// A part of the worker's part: workers need not have as many loops as each other.
+		worker := l.worker.share
+		mine := worker.part(c.Conns)
+		r.next = uint32(worker.before(c.Conns) + l.part.before(mine))
+		r.end = r.next + uint32(l.part.part(mine))
 	}
 	for p := l.share.Index; p < c.publishers(); p += l.share.Of {
 		r.publishers = append(r.publishers, uint32(c.Conns+p))
@@ -122,9 +125,12 @@ func (l *loop) hello(c *conn) {
 func (l *loop) refused(number uint32, r role, kind, example string) {
 	if l.rec.Phase == report.Ramp && !l.ramp.resolved {
 		l.ramp.under--
-		if l.ramp.scout {
+		switch {
+		case l.ramp.scout:
 			l.ramp.waiting = true // nobody follows, also not in the turn in progress
-			l.worker.fail(scoutError(l, kind, example))
+			l.worker.fail(scoutError(l.worker.targets[0], "open a WebSocket", kind, example))
+		case r == publisher:
+			l.worker.fail(scoutError(l.worker.publish, "publish", kind, example))
 		}
 	}
 	l.work.refused(number, r)

@@ -169,6 +169,9 @@ func (r *run) carryOut(ctx context.Context) (*Result, error) {
 	if r.failure != nil {
 		return nil, r.failure
 	}
+	if n := len(r.intervals); n > 0 {
+		r.intervals[n-1].Messages = r.total.Messages
+	}
 	result := report.Build(r.about, r.intervals, report.End{Interrupted: r.interrupted, Finished: time.Now(), Before: r.before})
 	if err := r.useless(); err != nil {
 		return nil, err
@@ -288,6 +291,18 @@ func (r *run) begin() {
 	if r.interrupted {
 		return
 	}
+	for _, w := range r.sites {
+		r.about.Skew = max(r.about.Skew, w.skew())
+	}
+	r.began = true
+	at := r.soon()
+	if err := r.each(func(_ int, w site) error { return w.begin(at) }); err != nil {
+		r.fail(err)
+	}
+}
+
+// soon is a time that no worker hears of too late.
+func (r *run) soon() int64 {
 	ahead := margin
 	if len(r.about.Workers) > 0 {
 		ahead = lead
@@ -295,17 +310,13 @@ func (r *run) begin() {
 	for _, w := range r.sites {
 		// The skew is half of a round trip. One sets up a connection, one says it.
 		ahead = max(ahead, margin+8*w.skew())
-		r.about.Skew = max(r.about.Skew, w.skew())
 	}
-	at := r.clock.now() + int64(ahead)
-	r.began = true
-	if err := r.each(func(_ int, w site) error { return w.begin(at) }); err != nil {
-		r.fail(err)
-	}
+	return r.clock.now() + int64(ahead)
 }
 
 func (r *run) stop() {
-	if err := r.each(func(_ int, w site) error { return w.stop() }); err != nil {
+	at := r.soon()
+	if err := r.each(func(_ int, w site) error { return w.stop(at) }); err != nil {
 		r.fail(err)
 	}
 }
@@ -323,8 +334,13 @@ func (r *run) take() {
 			i.Server = r.server.look()
 		}
 		r.intervals = append(r.intervals, i)
+		if room := maxPublications - len(r.total.Messages); len(i.Messages) > room {
+			i.Untracked += int64(len(i.Messages))
+			i.Messages = nil
+		}
 		r.total.MergeLater(i)
-		i.Pack() // an hour has 3,600 of them
+		i.Messages = nil // they are large, and the total has them
+		i.Pack()         // an hour has 3,600 of them
 		r.progress(i)
 		r.endEarly(i)
 	}

@@ -17,7 +17,25 @@ func newSchedule(start int64, rate float64, s share) schedule {
 
 // due returns when our next event is.
 func (s *schedule) due() int64 {
-	return s.start + int64(float64(s.number())*s.every)
+	after := float64(s.number()) * s.every
+	if after >= float64(never-s.start) {
+		return never
+	}
+	return s.start + int64(after+0.5) // rounded down, one that is due at the end would be due before it
+}
+
+// before returns how many of ours are due before a time.
+func (s *schedule) before(at int64) int64 {
+	if at <= s.start {
+		return 0
+	}
+	c := *s
+	// Where it must be, and then exactly, as due rounds.
+	c.next = max(0, int64(float64(at-s.start)/s.every/float64(s.share.Of))-1)
+	for c.due() < at {
+		c.next++
+	}
+	return c.next
 }
 
 // number returns our next event's number among all.

@@ -15,9 +15,9 @@ type site interface {
 	skew() time.Duration
 	// start begins the assignment. Its events come until the channel is closed.
 	start(ctx context.Context, a assignment) (<-chan event, error)
-	// begin, stop: see worker. The time is the coordinator's.
+	// begin and stop: see worker. The times are the coordinator's.
 	begin(at int64) error
-	stop() error
+	stop(at int64) error
 	// abort ends the work at once; close frees what is left.
 	abort()
 	close()
@@ -65,7 +65,7 @@ func (l *local) start(ctx context.Context, a assignment) (<-chan event, error) {
 }
 
 func (l *local) begin(at int64) error { l.w.begin(at); return nil }
-func (l *local) stop() error          { l.w.stop(); return nil }
+func (l *local) stop(at int64) error  { l.w.stop(at); return nil }
 func (l *local) close()               {}
 func (l *local) abort() {
 	if l.w != nil {

@@ -225,9 +225,12 @@ func (s *agentSite) live(ctx context.Context) {
 }
 
 func (s *agentSite) begin(at int64) error {
-	return s.tell(context.Background(), "begin", beginning{at})
+	return s.tell(context.Background(), "begin", instant{at})
 }
-func (s *agentSite) stop() error { return s.tell(context.Background(), "stop", nil) }
+
+func (s *agentSite) stop(at int64) error {
+	return s.tell(context.Background(), "stop", instant{at})
+}
 
 // tell tells the agent more about its run. It is no error if that is over: the events
 // say how.

@@ -79,7 +79,7 @@ func TestSecondsCountFromTheCoordinatorsStart(t *testing.T) {
 	o.Start -= int64(3 * time.Second)
 	at := anAgent(t)
 	answer := request(t.Context(), t, "POST", "http://"+at+"/runs", o)
-	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/stop", nil), 200, "")
+	expectAnswer(t, request(t.Context(), t, "POST", "http://"+at+"/runs/7/stop", instant{time.Now().UnixNano()}), 200, "")
 	second := 0
 	for _, e := range readAll(t, answer) {
 		if e.Interval == nil {

@@ -26,9 +26,9 @@ func (r *run) useless() error {
 		return nil
 	}
 	if r.total.Opened > 0 {
-		return &UnusableError{fmt.Sprintf("%s took %d connections and kept none: %s%s", r.config.Targets[0], r.total.Opened, kind, quoted(kind, example))}
+		return &UnusableError{fmt.Sprintf("%s took %d connections and kept none: %s%s", r.about.Targets[0], r.total.Opened, kind, quoted(kind, example))}
 	}
-	return &UnusableError{fmt.Sprintf("cannot open a WebSocket at %s: %s%s", r.config.Targets[0], kind, quoted(kind, example))}
+	return &UnusableError{fmt.Sprintf("cannot open a WebSocket at %s: %s%s", r.about.Targets[0], kind, quoted(kind, example))}
 }
 
 // worst returns the most frequent kind of failure.
@@ -47,10 +47,11 @@ func quoted(kind, example string) string {
 	if example == "" || strings.HasSuffix(example, kind) {
 		return ""
 	}
-	return " (" + example + ")"
+	return " (" + sentence(example) + ")" // parts of it may come from the server
 }
 
-// scoutError is the sentence for a first connection that failed.
-func scoutError(l *loop, kind, example string) error {
-	return fmt.Errorf("cannot open a WebSocket at %s: %s%s. %s", l.worker.targets[0].url, kind, quoted(kind, example), report.Explain(kind))
+// scoutError is the sentence for a connection without which there is no run: the first
+// one, or a publisher's.
+func scoutError(t *target, to, kind, example string) error {
+	return fmt.Errorf("cannot %s at %s: %s%s. %s", to, redactURL(t.url), kind, quoted(kind, example), report.Explain(kind))
 }

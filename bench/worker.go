@@ -101,7 +101,7 @@ func newWorker(ctx context.Context, a assignment) (*worker, error) {
 	n := w.loopCount()
 	w.assembler = newAssembler(n)
 	for i := range n {
-		l, err := newLoop(w, w.share.within(share{i, n}), i == 0)
+		l, err := newLoop(w, share{i, n})
 		if err != nil {
 			w.discard()
 			return nil, err
@@ -197,26 +197,25 @@ func (w *worker) tell() {
 func (w *worker) begin(at int64) {
 	w.replan(func(t *timeline) {
 		t.warmup = at
-		t.measure = t.warmup + int64(w.config.Warmup)
+		t.measure = t.warmup + int64(w.config.Warmup.length())
 		t.drain = t.measure + int64(w.config.Duration)
-		t.closing = t.drain + int64(w.config.Drain)
+		t.closing = t.drain + int64(w.config.Drain.length())
 	})
 }
 
-// stop begins the orderly end, now.
-func (w *worker) stop() {
+// stop begins the orderly end at a time.
+func (w *worker) stop(at int64) {
 	w.replan(func(t *timeline) {
-		now := w.clock.now() + int64(margin)
-		if now >= t.drain {
+		if at >= t.drain {
 			return
 		}
-		if now < t.warmup {
-			t.warmup, t.measure, t.drain, t.closing = never, never, never, now
+		if at < t.warmup {
+			t.warmup, t.measure, t.drain, t.closing = never, never, never, at
 			return
 		}
-		t.measure = min(t.measure, now)
-		t.drain = now
-		t.closing = now + int64(w.config.Drain)
+		t.measure = min(t.measure, at)
+		t.drain = at
+		t.closing = at + int64(w.config.Drain.length())
 	})
 }
 

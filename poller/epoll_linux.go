@@ -142,7 +142,8 @@ func (e *epoll) wait(most time.Duration, last int) (int, unix.Errno) {
 // forbids it, whole milliseconds must do.
 func (e *epoll) sleep(most time.Duration) (int, unix.Errno) {
 	if most > 0 && !e.coarse {
-		t := unix.NsecToTimespec(int64(most))
+		// The kernel's timespec: 64 bits each on every architecture, unlike unix.Timespec.
+		t := [2]int64{int64(most / time.Second), int64(most % time.Second)}
 		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events[0])), uintptr(len(e.events)), uintptr(unsafe.Pointer(&t)), 0, 0)
 		if errno != unix.ENOSYS && errno != unix.EPERM {
 			return int(n), errno

@@ -117,9 +117,12 @@ type config struct {
 	On       string
 	Messages struct{ Size string }
 	Echo     struct{ Rate float64 }
-	Fanout   struct{ Rate float64 }
-	Feed     struct{ Channels []string }
-	Churn    struct{ Rate float64 }
+	Fanout   struct {
+		Rate  float64
+		Stamp string
+	}
+	Feed  struct{ Channels []string }
+	Churn struct{ Rate float64 }
 }
 
 // readConfig leaves empty what it does not understand: a report without it is better than none.
@@ -141,6 +144,9 @@ func (c *config) load(scenario string) Load {
 		l.Rate = c.Echo.Rate
 	case fanoutTraffic:
 		l.Rate = c.Fanout.Rate
+		if c.Fanout.Stamp != "" {
+			l.Rate, l.Size = 0, "" // the server's, and not known
+		}
 	case feedTraffic:
 		l.Size = ""
 	default:

@@ -123,7 +123,7 @@ func (r *Report) sectionRows() []row {
 		rows = append(rows,
 			say("fanout", good("%s published to %s subscribers", count(f.Published), count(f.Subscribers))),
 			say("", good("%s of %s delivered", count(f.Deliveries), count(f.Expected)), fact{"reach " + percent(f.Reach), f.Deliveries < f.Expected},
-				bad(f.Duplicates, plural(f.Duplicates, "duplicate", "duplicates")), some(f.Unmarked, "without a mark")))
+				bad(f.Duplicates, plural(f.Duplicates, "duplicate", "duplicates")), some(f.Unmarked, "without a mark"), some(f.Untracked, "not followed")))
 	}
 	if f := r.Feed; f != nil {
 		rows = append(rows,

@@ -19,6 +19,7 @@ const (
 	MalformedResponse = "handshake: malformed response"
 	WrongUpgrade      = "handshake: wrong upgrade" // a 101 that RFC 6455 section 4.1 refuses
 	HandshakeClosed   = "handshake: closed"        // end of stream before the response
+	Unfinished        = "unfinished at the end"    // connect or handshake under way when the run ended
 	BadCertificate    = "TLS: certificate"
 	NotTLS            = "TLS: not TLS"
 	TLSFailed         = "TLS: failed"
@@ -52,6 +53,7 @@ var hints = map[string]string{
 	HandshakeTimeout:  "The connection opened and no complete HTTP response came in time. The server is too busy to accept, or that port does not speak HTTP. Connect more slowly (--connect-rate) or wait longer (--connect-timeout).",
 	MalformedResponse: "What answered does not speak HTTP/1.1. Check the port, and whether it wants wss://.",
 	WrongUpgrade:      "The server answered 101 with headers that RFC 6455 does not allow, such as a wrong Sec-WebSocket-Accept or a subprotocol nobody asked for. That is a fault of the server or of a proxy before it.",
+	Unfinished:        "The run ended, or was interrupted, while these attempts were under way. How long they would have taken is not known, and no latency has it. Wait longer at the end (--drain).",
 	HandshakeClosed:   "The server closed the connection instead of answering. It may be at its connection limit, or want wss://. Look into its log.",
 	BadCertificate:    "The server's certificate is not trusted, has expired or is for another name. Give its authority (--ca), the right name (--server-name), or skip the check (--insecure).",
 	NotTLS:            "The server does not answer with TLS. Use ws:// instead of wss://, or the port that has TLS.",

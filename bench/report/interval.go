@@ -47,6 +47,7 @@ type Counters struct {
 	Deliveries int64 `json:"deliveries"` // fanout: of those, received by subscribers
 	Duplicates int64 `json:"duplicates"` // fanout: received by a subscriber that had it already
 	Unmarked   int64 `json:"unmarked"`   // fanout, feed: data messages in which no mark or stamp was found
+	Untracked  int64 `json:"untracked"`  // fanout: deliveries of more publications than the table holds
 
 	Snapshots int64 `json:"snapshots"` // feed
 	Updates   int64 `json:"updates"`   // feed
@@ -78,6 +79,7 @@ func (c *Counters) add(o *Counters) {
 	c.Deliveries += o.Deliveries
 	c.Duplicates += o.Duplicates
 	c.Unmarked += o.Unmarked
+	c.Untracked += o.Untracked
 	c.Snapshots += o.Snapshots
 	c.Updates += o.Updates
 	c.Gaps += o.Gaps
@@ -136,7 +138,7 @@ type Interval struct {
 	Messages  Messages   `json:"messages,omitempty"`  // fanout
 	Receivers *Receivers `json:"receivers,omitempty"` // fanout, feed: in the last interval only
 	Waves     []Wave     `json:"waves,omitempty"`     // storm: in the last interval only
-	Memory    *Slope     `json:"memory,omitempty"`    // in the last interval of the ramp only
+	Memory    *Slope     `json:"memory,omitempty"`    // in the first interval after the ramp only
 	Server    *Server    `json:"server,omitempty"`    // with --server-pid, from the coordinator only
 }
 

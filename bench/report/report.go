@@ -115,6 +115,7 @@ type Fanout struct {
 	Reach       float64  `json:"reach"` // deliveries by expected
 	Duplicates  int64    `json:"duplicates"`
 	Unmarked    int64    `json:"unmarked"`
+	Untracked   int64    `json:"untracked"`      // not in skew, and with a stamp not in published
 	Skew        *Summary `json:"skew,omitempty"` // of each message that arrived more than once: first to last arrival
 }
 

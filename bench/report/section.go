@@ -29,7 +29,7 @@ func (b *builder) fanout() *Fanout {
 	t := &b.total
 	f := &Fanout{
 		Published: t.Published, Subscribers: b.first.Subscribers, Deliveries: t.Deliveries,
-		Duplicates: t.Duplicates, Unmarked: t.Unmarked,
+		Duplicates: t.Duplicates, Unmarked: t.Unmarked, Untracked: t.Untracked,
 	}
 	if f.Published == 0 {
 		// The server published by itself: what arrived somewhere is all that is known.

@@ -100,6 +100,9 @@ func runWarnings(r *Report, add adder) {
 	if r.Run.Scenario != churnScenario && c.Most < int64(c.Asked) {
 		add(Missing, "Never more than %s of the %s connections asked for were open: the failures say why.", count(c.Most), count(int64(c.Asked)))
 	}
+	if r.Run.Scenario == churnScenario && c.Failed > 0 {
+		add(Missing, "%s of %s did not open: the failures say why. Latency leaves them out, so it is too good.", count(c.Failed), plural(c.Attempts, "1 attempt", count(c.Attempts)+" attempts"))
+	}
 	if r.Storm != nil && r.Storm.Worst == nil {
 		add(NotBack, "Not every wave came back to full service before the next one or the end: give them more time (--every), or look at the failures.")
 	}

@@ -105,10 +105,21 @@ func TestAStormThatDidNotComeBackIsWarnedOf(t *testing.T) {
 	}
 }
 
+func TestChurnThatWasRefusedIsWarnedOf(t *testing.T) {
+	m := makeAll(t)["churn"]
+	m.intervals[4].Failed, m.intervals[4].Attempts = 3, m.intervals[4].Attempts+3
+	if w := m.report().Warnings; len(w) == 0 || w[0].Kind != Missing || !strings.Contains(w[0].Text, "3 of ") {
+		t.Errorf("it says %v", w)
+	}
+}
+
 func TestOtherScenariosHaveNothingToWarnOf(t *testing.T) {
 	for name, m := range makeAll(t) {
 		if name == "churn" {
 			m.run.Asked = 100000 // only a bound
+			for _, i := range m.intervals {
+				i.Failed = 0
+			}
 		}
 		if w := m.report().Warnings; name != "storm" && len(w) > 0 {
 			t.Errorf("%s: %v", name, w)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,7 +32,7 @@ type loadFlags struct {
 	Conns    positive       `short:"n" default:"100" help:"Connections (${default})."`
 	Duration bench.Duration `short:"d" help:"How long to measure (10s; storm: all its waves)."`
 	Warmup   bench.Duration `help:"How long messages flow before they are measured."`
-	Drain    bench.Duration `default:"5s" help:"How long replies are waited for at the end (${default})."`
+	Drain    bench.Duration `help:"How long replies are waited for at the end (5s; churn: the connect timeout)."`
 
 	connectFlags `group:"connect"`
 	workFlags    `group:"work"`
@@ -76,7 +77,7 @@ type outputFlags struct {
 
 // messageFlags are for scenarios that send.
 type messageFlags struct {
-	Size     string `default:"128" help:"Bytes of a message: 512, a range 64-1024, or shares 64:80%,1024:20% (${default})."`
+	Size     string `placeholder:"BYTES" help:"Bytes of a message: 512, a range 64-1024, or shares 64:80%,1024:20% (128)."`
 	Text     bool   `help:"Send text instead of binary messages."`
 	Template string `type:"existingfile" placeholder:"FILE" help:"Send the lines of a file in turn, as text; {{seq}} {{now}} {{rand}} {{id}} {{mark}} are filled in."`
 }
@@ -157,14 +158,64 @@ func (s *echoLoadCommand) Run(ctx context.Context) error {
 // publishFlags are for scenarios in which something is published.
 type publishFlags struct {
 	messageFlags
-	Rate       frequency `short:"r" default:"10" help:"Publications a second in all, on a schedule (${default})."`
-	Publishers positive  `default:"1" help:"Connections of their own that publish (${default})."`
+	Rate       frequency `short:"r" placeholder:"N" help:"Publications a second in all, on a schedule (10); of halfopen's echo messages, or without it a closed loop."`
+	Publishers positive  `placeholder:"N" help:"Connections of their own that publish (1)."`
 	PublishTo  string    `placeholder:"URL" help:"The publishers' URL. Default: the first one."`
 	Post       string    `placeholder:"URL" help:"Publish by an HTTP POST of each message to this URL instead."`
 	Stamp      string    `placeholder:"WHERE" help:"The server publishes by itself and puts its time into the messages: json:PATH or int64le:OFFSET, with ,s ,ms ,us or ,ns behind it."`
 }
 
+// unused says so when a flag was given that nothing makes use of.
+func unused(beside string, given map[string]bool) error {
+	for name, given := range given {
+		if given {
+			return fmt.Errorf("%s has no use with %s: leave it out", name, beside)
+		}
+	}
+	return nil
+}
+
+func (m *messageFlags) given() map[string]bool {
+	return map[string]bool{"--size": m.Size != "", "--text": m.Text, "--template": m.Template != ""}
+}
+
+func (p *publishFlags) publishing() map[string]bool {
+	return map[string]bool{"--publishers": p.Publishers > 0, "--publish-to": p.PublishTo != "", "--post": p.Post != "", "--stamp": p.Stamp != ""}
+}
+
+// on fills in what goes on beside clients that misbehave, and refuses flags of what
+// does not.
+func (p *publishFlags) on(c *bench.Config, traffic string, channels []string) error {
+	c.On = traffic
+	beside := "--on " + traffic
+	rate := map[string]bool{"--rate": p.Rate > 0}
+	followed := map[string]bool{"--channels": len(channels) > 0}
+	switch traffic {
+	case bench.Feed:
+		c.Feed.Channels = channels
+		return cmp.Or(unused(beside, rate), unused(beside, p.publishing()), unused(beside, p.given()))
+	case bench.Echo:
+		c.Echo.Rate = float64(p.Rate)
+		if err := cmp.Or(unused(beside, p.publishing()), unused(beside, followed)); err != nil {
+			return err
+		}
+		return p.messageFlags.apply(c)
+	}
+	if err := unused(beside, followed); err != nil {
+		return err
+	}
+	return p.apply(c)
+}
+
 func (p *publishFlags) apply(c *bench.Config) error {
+	if p.Stamp != "" {
+		rest := p.publishing()
+		delete(rest, "--stamp")
+		rest["--rate"] = p.Rate > 0
+		if err := cmp.Or(unused("--stamp", rest), unused("--stamp", p.given())); err != nil {
+			return err
+		}
+	}
 	c.Fanout = bench.FanoutConfig{Rate: float64(p.Rate), Publishers: int(p.Publishers), PublishTo: p.PublishTo, Post: p.Post, Stamp: p.Stamp}
 	return p.messageFlags.apply(c)
 }
@@ -227,7 +278,7 @@ type slowCommand struct {
 	loadFlags
 	On           string `default:"fanout" enum:"fanout,feed" help:"What all do: fanout or feed (${default})."`
 	publishFlags `group:"messages"`
-	Channels     []string `default:"ticker:*" help:"With --on feed: channels to subscribe to (${default})."`
+	Channels     []string `placeholder:"NAME" help:"With --on feed: channels to subscribe to (ticker:*)."`
 	Share        share    `default:"0.1" help:"Share of the clients that is slow, 0 to 1 (${default})."`
 	Read         int      `placeholder:"BYTES" help:"How many bytes a second each of them reads. Default: none ever."`
 }
@@ -236,10 +287,8 @@ type slowCommand struct {
 func (s *slowCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.Slow)
 	if err == nil {
-		err = s.publishFlags.apply(&c)
+		err = s.publishFlags.on(&c, s.On, s.Channels)
 	}
-	c.On = s.On
-	c.Feed.Channels = s.Channels
 	c.Slow = bench.SlowConfig{Share: float64(s.Share), Rate: s.Read}
 	return s.start(ctx, c, err)
 }
@@ -248,7 +297,7 @@ type halfOpenCommand struct {
 	loadFlags
 	On           string `default:"echo" enum:"echo,fanout,feed" help:"What all do: echo, fanout or feed (${default})."`
 	publishFlags `group:"messages"`
-	Channels     []string `default:"ticker:*" help:"With --on feed: channels to subscribe to (${default})."`
+	Channels     []string `placeholder:"NAME" help:"With --on feed: channels to subscribe to (ticker:*)."`
 	Share        share    `default:"0.1" help:"Share of the clients that vanishes, 0 to 1 (${default})."`
 	How          string   `default:"silent" enum:"silent,reset" help:"silent: the socket stays and nobody reads it. reset: by SO_LINGER 0. Loopback has no third way (${default})."`
 }
@@ -257,11 +306,8 @@ type halfOpenCommand struct {
 func (s *halfOpenCommand) Run(ctx context.Context) error {
 	c, err := s.config(bench.HalfOpen)
 	if err == nil {
-		err = s.publishFlags.apply(&c)
+		err = s.publishFlags.on(&c, s.On, s.Channels)
 	}
-	c.On = s.On
-	c.Echo.Rate = float64(s.Rate)
-	c.Feed.Channels = s.Channels
 	c.HalfOpen = bench.HalfOpenConfig{Share: float64(s.Share), How: s.How}
 	return s.start(ctx, c, err)
 }

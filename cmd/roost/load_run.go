@@ -25,16 +25,18 @@ func runLoad(ctx context.Context, c bench.Config, work *workFlags, out *outputFl
 	if err != nil {
 		return usageError{err}
 	}
-	files, err := openResults(out)
+	files, err := newResults(out)
 	if err != nil {
 		return usageError{err}
 	}
-	defer files.discard()
 	options, err := work.options(&c)
 	if err != nil {
 		return err
 	}
 	result, err := watch(ctx, c, options, out.Quiet)
+	if errors.Is(err, context.Canceled) {
+		return errors.New("the run was ended at once: there is no report")
+	}
 	if err != nil {
 		return worded(err)
 	}
@@ -158,59 +160,61 @@ func version() string {
 	return info.Main.Version
 }
 
-// results are the files to write. They are made before the run, so that a path that
-// cannot be written is known before and not after it, and get their names when whole.
+// results are the files to write.
 type results []resultFile
 
 type resultFile struct {
 	path  string
-	file  *os.File
 	write func(io.Writer, *bench.Result) error
 }
 
-func openResults(o *outputFlags) (results, error) {
+// newResults finds out before the run, and not after it, whether they can be written.
+func newResults(o *outputFlags) (results, error) {
 	var all results
 	for _, r := range []resultFile{
-		{path: o.JSON, write: func(w io.Writer, r *bench.Result) error { return r.Report.WriteJSON(w) }},
-		{path: o.HDR, write: func(w io.Writer, r *bench.Result) error {
+		{o.JSON, func(w io.Writer, r *bench.Result) error { return r.Report.WriteJSON(w) }},
+		{o.HDR, func(w io.Writer, r *bench.Result) error {
 			return report.WriteHDR(w, r.Intervals, r.Report.Run.Started)
 		}},
-		{path: o.HTML, write: func(w io.Writer, r *bench.Result) error { return report.WriteHTML(w, r.Report) }},
+		{o.HTML, func(w io.Writer, r *bench.Result) error { return report.WriteHTML(w, r.Report) }},
 	} {
 		if r.path == "" {
 			continue
 		}
-		var err error
-		if r.file, err = os.CreateTemp(filepath.Dir(r.path), ".roost-*"); err != nil {
-			all.discard()
+		probe, err := os.CreateTemp(filepath.Dir(r.path), ".roost-*")
+		if err != nil {
 			return nil, fmt.Errorf("cannot write %s: %w", r.path, errors.Unwrap(err))
+		}
+		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+			return nil, err
 		}
 		all = append(all, r)
 	}
 	return all, nil
 }
 
-// write fills the files and gives them their names.
 func (all results) write(r *bench.Result) error {
-	for i := range all {
-		f := &all[i]
-		if err := f.write(f.file, r); err != nil {
+	for _, f := range all {
+		if err := f.save(r); err != nil {
 			return fmt.Errorf("cannot write %s: %w", f.path, err)
 		}
-		if err := errors.Join(f.file.Chmod(0o644), f.file.Close(), os.Rename(f.file.Name(), f.path)); err != nil {
-			return fmt.Errorf("cannot write %s: %w", f.path, err)
-		}
-		f.file = nil
 	}
 	return nil
 }
 
-// discard removes what did not get its name.
-func (all results) discard() {
-	for _, f := range all {
-		if f.file != nil {
-			f.file.Close()
-			os.Remove(f.file.Name())
-		}
+// save writes a file under another name first, so that an older one is replaced by a
+// whole one or not at all.
+func (f resultFile) save(r *bench.Result) error {
+	file, err := os.CreateTemp(filepath.Dir(f.path), ".roost-*")
+	if err != nil {
+		return err
 	}
+	err = errors.Join(f.write(file, r), file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), f.path)
+	}
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return err
 }
