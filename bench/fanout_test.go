@@ -318,7 +318,7 @@ func TestAServerThatDoesNotReadPublications(t *testing.T) {
 	}).start(t)
 	c := shortFanout(d)
 	c.Fanout.PublishTo, c.Messages.Size = c.Targets[0]+"publish", "2097152"
-	c.Warmup, c.Drain = 1, Duration(2*time.Second)
+	c.Warmup, c.Drain = 2, Duration(2*time.Second)
 	_, sum := mustRun(t, c, Options{})
 	expect(t, "due", sum.Published+sum.Unsent, publishes)
 	expect(t, "deliveries", sum.Deliveries, 0)
@@ -339,7 +339,7 @@ func TestAPublisherThatIsLost(t *testing.T) {
 	}
 	d.start(t)
 	c := shortFanout(d)
-	c.Warmup, c.Fanout.Rate = 1, 50
+	c.Warmup, c.Fanout.Rate = 2, 50
 	c.Duration = Duration(399 * time.Millisecond)
 	_, sum := mustRun(t, c, Options{})
 	expectFailures(t, sum, map[string]int64{report.ClosedWith(1011): 1})

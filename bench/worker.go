@@ -40,7 +40,6 @@ type worker struct {
 	slope     report.Slope
 	ramps     int // loops whose ramp is done
 	idle      int // loops that are drained
-	over      int // loops that have ended
 	failure   error
 	cpu       time.Duration // told so far
 	queue     []event       // for events
