@@ -42,10 +42,8 @@ func (e *echo) turn() int64 {
 		if e.l.rec.Phase == report.Ramp {
 			return never
 		}
-		e.begun = true
-		if e.openLoop() {
-			e.schedule = newSchedule(e.l.rec.timeline.warmup, e.l.config.Echo.Rate, e.l.share)
-		} else if e.sending() {
+		e.begin()
+		if !e.openLoop() && e.sending() {
 			e.fill()
 		}
 	}
@@ -53,6 +51,13 @@ func (e *echo) turn() int64 {
 		return never
 	}
 	return e.due()
+}
+
+func (e *echo) begin() {
+	e.begun = true
+	if e.openLoop() {
+		e.schedule = newSchedule(e.l.rec.timeline.warmup, e.l.config.Echo.Rate, e.l.share)
+	}
 }
 
 // fill begins the closed loops.
@@ -260,6 +265,9 @@ func (e *echo) gone(c *conn) {
 }
 
 func (e *echo) finish() {
+	if !e.begun {
+		e.begin() // the loop was so late that it missed everything
+	}
 	for ; e.behind(); e.schedule.next++ {
 		if e.l.rec.timeline.measured(e.schedule.due()) {
 			e.l.rec.Unsent++

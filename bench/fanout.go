@@ -287,22 +287,14 @@ func (f *fanout) complete() bool {
 }
 
 // behind tells whether a schedule has something left that was due.
-func (f *fanout) behind() bool {
-	for _, p := range f.publishers {
-		if p.schedule.every > 0 && p.schedule.due() < f.l.rec.timeline.drain {
-			return true
-		}
-	}
-	return false
-}
+func (f *fanout) behind() bool { return f.next() != nil }
 
 func (f *fanout) finish() {
-	for _, p := range f.publishers {
-		for ; p.schedule.every > 0 && p.schedule.due() < f.l.rec.timeline.drain; p.schedule.next++ {
-			if f.l.rec.timeline.measured(p.schedule.due()) {
-				f.l.rec.Unsent++
-			}
+	for p := f.next(); p != nil; p = f.next() {
+		if f.l.rec.timeline.measured(p.schedule.due()) {
+			f.l.rec.Unsent++
 		}
+		p.schedule.next++
 	}
 	for _, t := range f.l.open {
 		f.received(f.l.conns.at(t))
