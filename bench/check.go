@@ -41,6 +41,17 @@ func (c *Config) traffic() string {
 	return c.Scenario
 }
 
+// scheduled tells whether something is sent by a schedule.
+func (c *Config) scheduled() bool {
+	switch c.traffic() {
+	case Echo:
+		return c.Echo.Rate > 0
+	case Fanout:
+		return c.Fanout.Stamp == ""
+	}
+	return c.Scenario == Churn
+}
+
 // publishers is how many connections publish.
 func (c *Config) publishers() int {
 	if c.traffic() != Fanout || c.Fanout.Post != "" || c.Fanout.Stamp != "" {

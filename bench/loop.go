@@ -192,6 +192,9 @@ func (l *loop) closeAll() {
 
 // run is the loop's goroutine.
 func (l *loop) run() error {
+	if l.config.scheduled() {
+		sharpTimers()
+	}
 	err := l.engine.Run(l)
 	l.work.release()
 	for _, page := range l.conns.pages {

@@ -20,6 +20,9 @@ func openSocket(family int) (int, error) {
 // bindAddressOnly is Linux': elsewhere bind picks the port.
 func bindAddressOnly(int) error { return nil }
 
+// sharpTimers is Linux'.
+func sharpTimers() {}
+
 // ended asks for a byte without taking it: the end of the stream, or an error, means
 // that the other side has ended the connection. Behind unread bytes it stays unseen.
 func ended(fd int) bool {
