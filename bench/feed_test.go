@@ -63,6 +63,7 @@ func TestFeedChecksTheChain(t *testing.T) {
 			}}
 			d.start(t)
 			c := short(d, Feed)
+			c.Drain = Duration(500 * time.Millisecond) // all of it passes: nothing comes any more
 			_, sum := mustRun(t, c, Options{})
 			want := feedCounts{2 * tt.want.snapshots, 2 * tt.want.updates, 2 * tt.want.gaps, 2 * tt.want.repeats, 2 * tt.want.unmarked, 2 * tt.want.refused}
 			got := feedCounts{sum.Snapshots, sum.Updates, sum.Gaps, sum.Repeats, sum.Unmarked, sum.Failures[report.SubscribeRefused]}
@@ -89,6 +90,7 @@ func TestFeedSubscribes(t *testing.T) {
 		d.start(t)
 		c := short(d, Feed)
 		c.Feed.Channels = tt.channels
+		c.Drain = Duration(500 * time.Millisecond) // all of it passes: nothing is answered
 		mustRun(t, c, Options{})
 		var got struct {
 			Op       string
