@@ -71,7 +71,7 @@ func (c *Config) fill() {
 	set(&c.Storm.Waves, 3)
 	set(&c.Storm.Every, Duration(10*time.Second))
 	if c.Scenario == Storm {
-		set(&c.Duration, Duration(c.Storm.Waves)*c.Storm.Every)
+		set(&c.Duration, Duration(c.Storm.Waves)*Duration(c.Storm.Every.length()))
 	}
 	set(&c.Duration, Duration(10*time.Second))
 	if c.traffic() == Fanout {

@@ -19,7 +19,7 @@ func newChurn(l *loop) *churn {
 	return &churn{
 		idle:    idle{l},
 		holding: deadlines{after: l.config.Churn.Hold.length()},
-		number:  uint32(l.share.Index),
+		number:  uint32(l.share.Index + l.share.Of), // below are the workers' scouts
 	}
 }
 

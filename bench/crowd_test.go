@@ -201,7 +201,10 @@ func TestSlowClients(t *testing.T) {
 					whole++
 				}
 			}
-			expect(t, "who was written everything", int64(whole), 9)
+			// Whoever reads at a rate reads on at once when the run closes its connection.
+			if whole < 9 || tt.rate == 0 && whole > 9 {
+				t.Errorf("%d were written everything, want 9", whole)
+			}
 			// What the kernel has is read at once, and the rest by rate.
 			seconds := time.Since(r.Report.Run.Started).Seconds()
 			most := int64(float64(2*(4*smallBuffer))+2*seconds*float64(tt.rate)) / int64(tt.size)

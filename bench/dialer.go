@@ -21,6 +21,7 @@ type dialer struct {
 	targets  []*target
 	publish  *target    // of the publishers
 	sources  []*sources // by target
+	from     *sources   // of the publishers
 	openings deadlines
 	free     []*opening
 	underway int
@@ -48,6 +49,14 @@ func newDialer(l *loop) (dialer, error) {
 		}
 		d.sources = append(d.sources, shared[t.addr])
 	}
+	if n := l.config.publishers(); n > 0 {
+		if d.from = shared[d.publish.addr]; d.from == nil {
+			var err error
+			if d.from, err = newSources(c, d.publish.addr.Addr(), n, l.share); err != nil {
+				return d, &ConfigError{err}
+			}
+		}
+	}
 	return d, nil
 }
 
@@ -58,7 +67,7 @@ func (d *dialer) dial(l *loop, number uint32, r role, due int64) {
 	which := int(number) % len(d.targets)
 	to, from := d.targets[which], d.sources[which]
 	if r == publisher {
-		to, from = d.publish, d.sources[0]
+		to, from = d.publish, d.from
 	}
 	fd, err := from.connect(to.addr, r)
 	if err != nil {

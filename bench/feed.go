@@ -18,7 +18,7 @@ type feed struct {
 	idle
 	subscribe   []byte
 	channels    map[string]int // numbers, in the order of their first message
-	after       int            // subscribers that have got something in the drain phase
+	after       int            // subscribers that have got something of the drain phase
 	subscribers int            // that are open
 	receivers   report.Receivers
 	over        bool
@@ -27,7 +27,7 @@ type feed struct {
 // chains is what one connection has got.
 type chains struct {
 	last  []int64 // the seq of the last message of each channel, by number; -1 before the first
-	after bool    // something came after the measure phase: so all before it has
+	after bool    // something came that was sent after the measure phase: so all before it has
 }
 
 func newFeed(l *loop) (*feed, error) {
@@ -84,7 +84,7 @@ func parseFeedMessage(payload []byte) (m feedMessage, ok bool) {
 func (f *feed) message(c *conn, message wsproto.Message) {
 	m, ok := parseFeedMessage(message.Payload)
 	l := f.l
-	if s := c.extra.(*chains); l.rec.Phase == report.Drain && !s.after {
+	if s := c.extra.(*chains); m.ts*int64(time.Millisecond) >= l.rec.timeline.drain && !s.after {
 		s.after = true
 		f.after++
 	}
@@ -159,8 +159,8 @@ func (f *feed) chain(c *conn, channel string) *int64 {
 	return &s.last[n]
 }
 
-// drained waits for something on every connection: the protocol has heartbeats, so that
-// it comes, and what was published before has come then too.
+// drained waits for something of the drain phase on every connection: the protocol has
+// heartbeats, so that it comes, and what was published before has come then too.
 func (f *feed) drained() bool { return f.after >= f.subscribers }
 
 func (f *feed) gone(c *conn) {

@@ -30,7 +30,8 @@ func newRamp(l *loop) ramp {
 	if c.Scenario == Churn {
 		// Its connections come by its own schedule. One finds out whether they can.
 		if r.scout {
-			r.end = 1
+			r.next = uint32(l.worker.share.Index)
+			r.end = r.next + 1
 		}
 	} else {
 		// A part of the worker's part: workers need not have as many loops as each other.

@@ -18,7 +18,7 @@ func stallingDouble(t *testing.T, after int64) *double {
 	d := &double{}
 	d.answer = func(p *peer, m wsproto.Message) {
 		p.send(m.Op, m.Payload)
-		if d.messages.Load() == after {
+		if d.messages.Load() >= after {
 			d.stall(stallLength)
 		}
 	}
