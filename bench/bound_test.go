@@ -137,3 +137,32 @@ func TestAScheduleEndsAtNever(t *testing.T) {
 		t.Errorf("number %d is due at %d", last, s.due())
 	}
 }
+
+// TestTheCoordinatorsTableIsBounded: what is known goes on to be followed, what is new is
+// counted and not.
+func TestTheCoordinatorsTableIsBounded(t *testing.T) {
+	r := &run{total: &report.Interval{Messages: report.Messages{}}}
+	for key := range uint64(maxPublications - 1) {
+		r.total.Messages[key] = report.Message{Count: 1}
+	}
+	i := &report.Interval{Messages: report.Messages{0: {Count: 5}, 1: {Count: 5}}}
+	for key := range uint64(3) {
+		i.Messages[maxPublications+key] = report.Message{Count: 7}
+	}
+	r.bound(i)
+	if len(i.Messages) != 3 || i.Messages[0].Count != 5 || i.Messages[1].Count != 5 || i.Untracked != 2*7 {
+		t.Errorf("%d are followed, %d deliveries are not", len(i.Messages), i.Untracked)
+	}
+}
+
+// TestASourceOfAnotherMachine is told at the first try, whatever the ports.
+func TestASourceOfAnotherMachine(t *testing.T) {
+	t.Parallel()
+	d := (&double{}).start(t)
+	c := short(d, Idle)
+	c.Loops, c.Connect.Sources, c.Connect.Ports = 1, []string{"192.0.2.1"}, "20050-20059"
+	_, err := Run(t.Context(), c, Options{})
+	if err == nil || !strings.Contains(err.Error(), "source 192.0.2.1 is no address of this machine") {
+		t.Errorf("it says %v", err)
+	}
+}

@@ -247,8 +247,8 @@ func (c *Config) checkScenario() error {
 		_, err := ParseStamp(f.Stamp)
 		return err
 	}
-	if n := f.Rate * time.Duration(c.Duration).Seconds(); n > maxPublications {
-		return fmt.Errorf("%.0f publications are more than the %d that are kept: lower the rate or the duration", n, maxPublications)
+	if n := f.Rate * (time.Duration(c.Duration) + c.Warmup.length()).Seconds(); n > maxPublications {
+		return fmt.Errorf("%.0f publications are more than the %d that are kept: lower the rate, the duration or the warm-up", n, maxPublications)
 	}
 	if f.Post != "" {
 		if u, err := url.Parse(f.Post); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

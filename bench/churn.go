@@ -61,12 +61,16 @@ func (ch *churn) end(c *conn) {
 	ch.l.leave(c)
 }
 
+func (ch *churn) begin() {
+	ch.begun = true
+	ch.schedule = newSchedule(ch.l.rec.timeline.measure, ch.l.config.Churn.Rate, ch.l.share)
+}
+
 // connect begins the connections that the schedule wants by now.
 func (ch *churn) connect() int64 {
 	l := ch.l
 	if !ch.begun {
-		ch.begun = true
-		ch.schedule = newSchedule(l.rec.timeline.measure, l.config.Churn.Rate, l.share)
+		ch.begin()
 	}
 	most := max(1, l.share.part(l.config.Conns))
 	for began := l.now; ; {
@@ -99,6 +103,9 @@ func (ch *churn) drained() bool {
 func (ch *churn) behind() bool { return ch.begun && ch.schedule.due() < ch.l.rec.timeline.drain }
 
 func (ch *churn) finish() {
+	if !ch.begun {
+		ch.begin() // the loop was so late that it missed everything
+	}
 	for ; ch.behind(); ch.schedule.next++ {
 		ch.l.rec.Unsent++
 	}

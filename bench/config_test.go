@@ -82,7 +82,7 @@ func TestBounds(t *testing.T) {
 		t.Error("a rate that is no number was taken")
 	}
 	for rate, ok := range map[float64]bool{maxPublications: true, maxPublications + 1: false} {
-		c := Config{Scenario: Fanout, Targets: []string{"ws://localhost/"}, Duration: Duration(100 * time.Second), Fanout: FanoutConfig{Rate: rate / 100}}
+		c := Config{Scenario: Fanout, Targets: []string{"ws://localhost/"}, Warmup: Duration(20 * time.Second), Duration: Duration(80 * time.Second), Fanout: FanoutConfig{Rate: rate / 100}}
 		if _, err := c.complete(); (err == nil) != ok {
 			t.Errorf("%v publications: %v", rate, err)
 		}

@@ -18,6 +18,7 @@ type fanout struct {
 	receivers  report.Receivers
 	over       bool
 	last       int64 // delivery
+	looked     int64 // when complete did
 }
 
 // publishing is one publisher and its part of the schedule.
@@ -198,7 +199,7 @@ func (f *fanout) send(p *publishing, v values) bool {
 	l.cork(c)
 	l.data(f.payloads.op, f.scratch)
 	l.uncork(c, t)
-	return true
+	return c.token == t
 }
 
 func (f *fanout) message(c *conn, m wsproto.Message) {
@@ -273,8 +274,13 @@ func (f *fanout) drained() bool {
 	return f.complete()
 }
 
-// complete tells whether every subscriber here has got all that the schedule had.
+// complete tells whether every subscriber here has got all that the schedule had. It
+// looks now and then only, as there may be many.
 func (f *fanout) complete() bool {
+	if f.l.now < f.looked+int64(lookAgain) {
+		return false
+	}
+	f.looked = f.l.now
 	t := &f.l.rec.timeline
 	all := newSchedule(t.warmup, f.l.config.Fanout.Rate, share{0, 1})
 	due := all.before(t.drain) - all.before(t.measure)

@@ -192,7 +192,7 @@ func (l *loop) closeAll() {
 
 // run is the loop's goroutine.
 func (l *loop) run() error {
-	if l.config.scheduled() {
+	if l.config.scheduled() && l.engine.Name() == "epoll" { // netpoll has Go's timers
 		sharpTimers()
 	}
 	err := l.engine.Run(l)

@@ -214,7 +214,7 @@ func TestStopIsHeardByALoopThatCannotKeepUp(t *testing.T) {
 	d.start(t)
 	c := short(d, Fanout)
 	c.Loops, c.Fanout.Rate = 1, 1e6
-	c.Warmup, c.Duration, c.Drain = Duration(20*time.Millisecond), Duration(time.Second), Duration(50*time.Millisecond)
+	c.Warmup, c.Duration, c.Drain = Duration(20*time.Millisecond), Duration(900*time.Millisecond), Duration(50*time.Millisecond)
 	r, sum := mustRun(t, c, Options{Stop: stop.c})
 	if took := time.Since(stopped); took > 5*time.Second {
 		t.Errorf("the run ended %v after it was told to", took)

@@ -334,15 +334,29 @@ func (r *run) take() {
 			i.Server = r.server.look()
 		}
 		r.intervals = append(r.intervals, i)
-		if room := maxPublications - len(r.total.Messages); len(i.Messages) > room {
-			i.Untracked += int64(len(i.Messages))
-			i.Messages = nil
-		}
+		r.bound(i)
 		r.total.MergeLater(i)
 		i.Messages = nil // they are large, and the total has them
 		i.Pack()         // an hour has 3,600 of them
 		r.progress(i)
 		r.endEarly(i)
+	}
+}
+
+// bound leaves out of the table what it has no room for.
+func (r *run) bound(i *report.Interval) {
+	room := maxPublications - len(r.total.Messages)
+	if len(i.Messages) <= room {
+		return
+	}
+	for key, m := range i.Messages {
+		if _, known := r.total.Messages[key]; known {
+			continue
+		}
+		if room--; room < 0 {
+			i.Untracked += m.Count
+			delete(i.Messages, key)
+		}
 	}
 }
 

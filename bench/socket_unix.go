@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -58,7 +59,12 @@ func bindSource(fd int, from netip.Addr, port int) error {
 		// With REUSEADDR a port in TIME_WAIT of an earlier run can be used.
 		return err
 	}
-	return unix.Bind(fd, sockaddr(from, port))
+	err := unix.Bind(fd, sockaddr(from, port))
+	if err == unix.EADDRNOTAVAIL {
+		// Not the errno, which from connect means that ports ran out.
+		return fmt.Errorf("source %s is no address of this machine", from)
+	}
+	return err
 }
 
 func sockaddr(a netip.Addr, port int) unix.Sockaddr {

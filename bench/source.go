@@ -149,11 +149,15 @@ func (s *sources) take() (netip.Addr, int) {
 	return s.addrs[n/s.width], s.low + n%s.width
 }
 
+// maxTries bounds how long one connection keeps its loop busy. The next one goes on
+// where it ended.
+const maxTries = 64
+
 // tries returns how many sources may be tried for one connection: explicit ports may
 // be taken by somebody else.
 func (s *sources) tries() int {
 	if s.low == 0 {
 		return 1
 	}
-	return s.width * len(s.addrs)
+	return min(s.width*len(s.addrs), maxTries)
 }

@@ -109,11 +109,15 @@ func TestExplicitPortsDoNotMeet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if mine := (share{i, loops}).part(conns); s.tries() < mine {
-				t.Errorf("loop %d of %d has %d sources for %d connections", i, loops, s.tries(), mine)
+			all := s.width * len(s.addrs)
+			if mine := (share{i, loops}).part(conns); all < mine {
+				t.Errorf("loop %d of %d has %d sources for %d connections", i, loops, all, mine)
+			}
+			if s.tries() != min(all, maxTries) {
+				t.Errorf("one connection tries %d of %d sources", s.tries(), all)
 			}
 			var firstOf netip.AddrPort
-			for n := range s.tries() {
+			for n := range all {
 				a, port := s.take()
 				at := netip.AddrPortFrom(a, uint16(port))
 				if n == 0 {

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/roostws/roost/bench"
@@ -167,8 +169,8 @@ type publishFlags struct {
 
 // unused says so when a flag was given that nothing makes use of.
 func unused(beside string, given map[string]bool) error {
-	for name, given := range given {
-		if given {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if given[name] {
 			return fmt.Errorf("%s has no use with %s: leave it out", name, beside)
 		}
 	}
@@ -213,6 +215,13 @@ func (p *publishFlags) apply(c *bench.Config) error {
 		delete(rest, "--stamp")
 		rest["--rate"] = p.Rate > 0
 		if err := cmp.Or(unused("--stamp", rest), unused("--stamp", p.given())); err != nil {
+			return err
+		}
+	}
+	if p.Post != "" {
+		rest := p.publishing()
+		delete(rest, "--post")
+		if err := unused("--post", rest); err != nil {
 			return err
 		}
 	}
