@@ -33,7 +33,6 @@ func fanningDouble(change func(*double)) *double {
 func shortFanout(d *double) Config {
 	c := short(d, Fanout)
 	c.Conns, c.Fanout.Rate = 4, 200
-	c.Drain = Duration(time.Second) // where something is lost, all of it passes
 	return c
 }
 
@@ -164,7 +163,8 @@ func TestLostAndRepeatedDeliveries(t *testing.T) {
 			}
 			d.start(t)
 			c := shortFanout(d)
-			c.Warmup = 2 // message 1 is due in it, and 2 to 21 are measured
+			c.Drain = Duration(3 * time.Second) // where something is lost, all of it passes
+			c.Warmup = 2                        // message 1 is due in it, and 2 to 21 are measured
 			r, sum := mustRun(t, c, Options{})
 			expect(t, "published", sum.Published, publishes)
 			// The first of all is not measured; no tt loses or repeats it but the last.
@@ -232,7 +232,8 @@ func TestPostedPublications(t *testing.T) {
 			}))
 			defer backend.Close()
 			c := shortFanout(d)
-			c.Warmup = 2 // one message
+			c.Drain = Duration(3 * time.Second) // where something is lost, all of it passes
+			c.Warmup = 2                        // one message
 			c.Fanout.Post = backend.URL + "/publish?x=1"
 			want := "POST application/octet-stream"
 			if tt.text {
@@ -339,6 +340,7 @@ func TestAPublisherThatIsLost(t *testing.T) {
 	}
 	d.start(t)
 	c := shortFanout(d)
+	c.Drain = Duration(3 * time.Second) // where something is lost, all of it passes
 	c.Warmup, c.Fanout.Rate = 2, 50
 	c.Duration = Duration(399 * time.Millisecond)
 	_, sum := mustRun(t, c, Options{})

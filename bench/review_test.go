@@ -74,7 +74,10 @@ func TestChurnCountsWhatIsUnderWayAtTheEnd(t *testing.T) {
 			expect(t, "due", sum.Opened-scout+sum.Failed+sum.Unsent, due)
 			expectFailures(t, sum, map[string]int64{tt.kind: sum.Failed})
 			if c.Conns == 100 {
-				expect(t, "failed", sum.Failed, int64(due+scout-tt.mute))
+				// On a loaded machine others may not be through by then.
+				if sum.Failed < int64(due+scout-tt.mute) {
+					t.Errorf("%d failed, %d were mute", sum.Failed, due+scout-tt.mute)
+				}
 			} else if sum.Unsent == 0 {
 				t.Error("there was room for all")
 			}
@@ -133,6 +136,7 @@ func TestOneDeliveryLost(t *testing.T) {
 		}
 	}).start(t)
 	c := shortFanout(d)
+	c.Drain = Duration(3 * time.Second)
 	began := time.Now()
 	r, sum := mustRun(t, c, Options{})
 	if took := time.Since(began); took < time.Duration(c.Duration+c.Drain) {
@@ -263,6 +267,7 @@ func TestPostsThatAreRefusedAreUnsent(t *testing.T) {
 	}))
 	defer backend.Close()
 	c := shortFanout(d)
+	c.Drain = Duration(3 * time.Second)
 	c.Warmup, c.Fanout.Post = 2, backend.URL // sequence 1 is of the warm-up, 2 to 21 are measured
 	_, sum := mustRun(t, c, Options{})
 	expect(t, "unsent", sum.Unsent, 5)
