@@ -243,7 +243,7 @@ func TestWrongEchoesAreCounted(t *testing.T) {
 			}}
 			d.start(t)
 			c := short(d, Echo)
-			c.Echo.Rate, c.Drain = 300, Duration(time.Second) // all of it passes
+			c.Echo.Rate, c.Drain = 300, Duration(3*time.Second) // all of it passes
 			_, sum := mustRun(t, c, Options{})
 			expect(t, "mismatched", sum.Mismatched, wrong.Load())
 			expect(t, "replies", sum.Replies, sum.Sent-wrong.Load())

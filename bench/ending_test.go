@@ -161,7 +161,10 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 			d := &double{shake: func(p *peer, _ int) bool { tt.shake(p); return true }}
 			d.start(t)
 			c := short(d, Idle)
-			c.Conns, c.Duration, c.Connect.Timeout = 100, Duration(time.Hour), Duration(time.Second)
+			c.Conns, c.Duration = 100, Duration(time.Hour)
+			if tt.kind == report.HandshakeTimeout {
+				c.Connect.Timeout = Duration(time.Second)
+			}
 			_, err := Run(context.Background(), c, Options{})
 			checkUnusable(t, err, tt.kind, d.url())
 			expect(t, "attempts", d.accepted.Load(), 1)

@@ -24,7 +24,8 @@ func newHalfOpen(l *loop) (work, error) {
 }
 
 func (h *halfOpen) turn() int64 {
-	if !h.vanished && h.l.rec.Phase == report.Measure {
+	// In the drain phase if the loop was so late that it missed the one before.
+	if phase := h.l.rec.Phase; !h.vanished && (phase == report.Measure || phase == report.Drain) {
 		h.vanished = true
 		h.vanish()
 	}

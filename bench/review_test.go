@@ -74,9 +74,9 @@ func TestChurnCountsWhatIsUnderWayAtTheEnd(t *testing.T) {
 			expect(t, "due", sum.Opened-scout+sum.Failed+sum.Unsent, due)
 			expectFailures(t, sum, map[string]int64{tt.kind: sum.Failed})
 			if c.Conns == 100 {
-				// On a loaded machine others may not be through by then.
-				if sum.Failed < int64(due+scout-tt.mute) {
-					t.Errorf("%d failed, %d were mute", sum.Failed, due+scout-tt.mute)
+				// How many got as far as a handshake is for the machine to say.
+				if sum.Failed == 0 {
+					t.Error("none failed, and most were mute")
 				}
 			} else if sum.Unsent == 0 {
 				t.Error("there was room for all")

@@ -68,7 +68,8 @@ func TestTheServersOwnStamp(t *testing.T) {
 			}
 			expect(t, "deliveries", sum.Deliveries, deliveries)
 			expect(t, "published, the report says", r.Report.Fanout.Published, int64(len(sum.Messages)))
-			if sum.Latency.Min() < age-age/1000 {
+			// The double's clock is the wall's, which may be slewed meanwhile.
+			if sum.Latency.Min() < age-age/8 {
 				t.Errorf("a latency of %v, and every message was %v old when it was sent", sum.Latency.Min(), age)
 			}
 			expect(t, "sent", sum.Sent, 0)
