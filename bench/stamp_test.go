@@ -51,7 +51,7 @@ func TestTheServersOwnStamp(t *testing.T) {
 				}
 			})
 			c := shortFanout(d)
-			c.Warmup, c.Duration, c.Fanout.Stamp = Duration(100*time.Millisecond), Duration(400*time.Millisecond), tt.stamp
+			c.Warmup, c.Duration, c.Fanout.Stamp = Duration(100*time.Millisecond), Duration(time.Second), tt.stamp
 			r, sum := mustRun(t, c, Options{})
 			if len(sum.Messages) == 0 || sum.Unmarked == 0 {
 				t.Fatalf("%d messages followed, %d without a stamp", len(sum.Messages), sum.Unmarked)
