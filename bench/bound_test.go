@@ -54,7 +54,7 @@ func TestPingsOfWhoDoesNotRead(t *testing.T) {
 	l := &loop{rec: newRecorder(newTimeline(0)), rng: rand.NewChaCha8([32]byte{})}
 	c := &conn{token: 1, state: open, pending: &pending{rest: make([]byte, 1)}}
 	for range 10_000 {
-		l.cork(c)
+		l.cork()
 		l.message(c, wsproto.Message{Op: ws.OpPing, Payload: make([]byte, 125)})
 		l.uncork(c, c.token)
 	}
@@ -76,7 +76,7 @@ func filled(n int) report.Messages {
 func TestTheTableOfPublicationsIsBounded(t *testing.T) {
 	l := &loop{rec: newRecorder(newTimeline(0))}
 	l.rec.Messages = filled(maxPublications - 1)
-	f := &fanout{idle: idle{l}}
+	f := &fanout{audience: audience{idle: idle{l}}}
 	for i, tt := range []struct {
 		key             uint64
 		size, untracked int64
@@ -95,7 +95,7 @@ func TestTheTableOfPublicationsIsBounded(t *testing.T) {
 // TestChannelsAreBounded: a feed that names more is told by its unmarked messages.
 func TestChannelsAreBounded(t *testing.T) {
 	l := &loop{rec: newRecorder(newTimeline(0))}
-	f := &feed{idle: idle{l}, channels: map[string]int{}}
+	f := &feed{audience: audience{idle: idle{l}}, channels: map[string]int{}}
 	c := &conn{extra: &chains{}}
 	for n := range maxChannels + 2 {
 		f.message(c, wsproto.Message{Payload: fmt.Appendf(nil, `{"ch":"%d","type":"snapshot","seq":1}`, n)})

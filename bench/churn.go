@@ -89,7 +89,7 @@ func (ch *churn) connect() int64 {
 		}
 		l.dialer.dial(l, ch.number, client, due)
 		ch.number += uint32(l.share.Of)
-		if l.now = l.clock.now(); l.now-began > int64(rampSlice) {
+		if l.now = l.clock.now(); l.now-began > int64(slice) {
 			return l.now
 		}
 	}

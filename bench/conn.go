@@ -67,8 +67,14 @@ type pending struct {
 const maxControl = 64 << 10
 
 // clogged tells whether too much waits to be written for more control frames.
-func (c *conn) clogged() bool {
-	return c.pending != nil && len(c.pending.rest)+len(c.pending.more) > maxControl
+func (c *conn) clogged() bool { return c.unwritten() > maxControl }
+
+// unwritten is how many bytes the kernel has not taken.
+func (c *conn) unwritten() int {
+	if c.pending == nil {
+		return 0
+	}
+	return len(c.pending.rest) + len(c.pending.more)
 }
 
 // conns is the loop's table by slot, in pages, so that growth copies nothing.

@@ -70,16 +70,11 @@ func (d *dialer) dial(l *loop, number uint32, r role, due int64) {
 		to, from = d.publish, d.from
 	}
 	fd, err := from.connect(to.addr, r)
-	if err != nil {
-		l.rec.Failed++
-		l.rec.failure(kindOf(err), err.Error())
-		l.refused(number, r, kindOf(err), err.Error())
-		return
+	var t poller.Token
+	if err == nil {
+		t, err = l.engine.Add(fd)
 	}
-	t, err := l.engine.Add(fd)
 	if err != nil {
-		l.rec.Failed++
-		l.rec.failure(kindOf(err), err.Error())
 		l.refused(number, r, kindOf(err), err.Error())
 		return
 	}
@@ -122,14 +117,9 @@ func (s *sources) connect(to netip.AddrPort, r role) (fd int, err error) {
 // request sends the opening handshake.
 func (l *loop) request(c *conn) {
 	o := c.opening
-	for i := 0; i < len(o.key); i += 8 {
-		v := l.rng.Uint64()
-		for j := range 8 {
-			o.key[i+j] = byte(v >> (8 * j))
-		}
-	}
+	_, _ = l.rng.Read(o.key[:]) // never fails
 	t := c.token
-	l.cork(c)
+	l.cork()
 	// resolve has tried: the request can be made.
 	l.batch, _ = wsproto.AppendRequest(l.batch, o.target.request, o.key)
 	l.uncork(c, t)
@@ -185,8 +175,6 @@ func plain(err error) string { return strings.TrimPrefix(err.Error(), "wsproto: 
 
 // fail ends an attempt.
 func (d *dialer) fail(l *loop, c *conn, kind, example string) {
-	l.rec.Failed++
-	l.rec.failure(kind, example)
 	number, r := c.number, c.role
 	d.done(c)
 	l.forget(c)

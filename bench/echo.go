@@ -71,7 +71,7 @@ func (e *echo) fill() {
 			continue
 		}
 		t := c.token
-		e.l.cork(c)
+		e.l.cork()
 		for range e.l.config.Echo.InFlight {
 			now := e.l.clock.now()
 			e.send(c, now, now)
@@ -79,9 +79,6 @@ func (e *echo) fill() {
 		e.l.uncork(c, t)
 	}
 }
-
-// echoSlice is how long a loop sends before it looks at what came in.
-const echoSlice = 2 * time.Millisecond
 
 // due sends what the schedule wants by now: also in the drain phase, if the loop was
 // late. A message that was due is sent late or counted as unsent, and never left out.
@@ -99,7 +96,7 @@ func (e *echo) due() int64 {
 		}
 		e.schedule.next++
 		e.scheduled(due)
-		if e.l.now = e.l.clock.now(); e.l.now-began > int64(echoSlice) {
+		if e.l.now = e.l.clock.now(); e.l.now-began > int64(slice) {
 			return e.l.now
 		}
 	}
@@ -126,7 +123,7 @@ func (e *echo) scheduled(due int64) {
 		return
 	}
 	t := c.token
-	l.cork(c)
+	l.cork()
 	e.send(c, due, l.now)
 	l.uncork(c, t)
 }
@@ -175,7 +172,7 @@ func (e *echo) writable(c *conn) {
 		return
 	}
 	t := c.token
-	e.l.cork(c)
+	e.l.cork()
 	for next := f.toSend(); next != nil && len(e.l.batch) < 64<<10; next = f.toSend() {
 		f.sent(next, e.l.now, e.write(c, next.intended))
 	}

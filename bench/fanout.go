@@ -9,14 +9,12 @@ import (
 
 // fanout publishes by a schedule and follows each publication to every subscriber.
 type fanout struct {
-	idle
+	audience
 	payloads   *payloads
 	scratch    []byte
 	publishers []*publishing
 	poster     *poster
 	stamp      *Stamp
-	receivers  report.Receivers
-	over       bool
 	last       int64 // delivery
 	looked     int64 // when complete did
 }
@@ -70,7 +68,7 @@ const lookAgain = 50 * time.Millisecond
 const maxUnwritten = 4 << 20
 
 func newFanout(l *loop) (*fanout, error) {
-	f := &fanout{idle: idle{l}}
+	f := &fanout{audience: audience{idle: idle{l}}}
 	c := &l.config.Fanout
 	var err error
 	if c.Stamp != "" {
@@ -115,13 +113,6 @@ func (f *fanout) gone(c *conn) {
 	f.received(c)
 }
 
-// received counts what a subscriber got in all.
-func (f *fanout) received(c *conn) {
-	if !f.over && c.role == client && f.l.rec.timeline.measure != never {
-		f.receivers.Add(int64(c.deliveries), time.Duration(c.latencies))
-	}
-}
-
 func (f *fanout) turn() int64 {
 	l := f.l
 	switch l.rec.Phase {
@@ -148,7 +139,7 @@ func (f *fanout) publish() int64 {
 		}
 		f.publication(p, due)
 		p.schedule.next++
-		if l.now = l.clock.now(); l.now-began > int64(echoSlice) {
+		if l.now = l.clock.now(); l.now-began > int64(slice) {
 			return l.now // the sockets need a look
 		}
 	}
@@ -191,12 +182,12 @@ func (f *fanout) publication(p *publishing, due int64) {
 // send publishes over p's connection, unless that is gone or its server does not read.
 func (f *fanout) send(p *publishing, v values) bool {
 	l, c := f.l, p.conn
-	if c == nil || c.pending != nil && len(c.pending.rest)+len(c.pending.more) > maxUnwritten {
+	if c == nil || c.unwritten() > maxUnwritten {
 		return false
 	}
 	f.scratch = f.payloads.make(f.scratch[:0], v)
 	t := c.token
-	l.cork(c)
+	l.cork()
 	l.data(f.payloads.op, f.scratch)
 	l.uncork(c, t)
 	return c.token == t
@@ -302,14 +293,10 @@ func (f *fanout) finish() {
 		}
 		p.schedule.next++
 	}
-	for _, t := range f.l.open {
-		f.received(f.l.conns.at(t))
-	}
 	if f.poster != nil {
 		f.poster.finish()
 	}
-	f.over = true
-	f.l.rec.Receivers = &f.receivers
+	f.audience.finish()
 }
 
 func (f *fanout) gauge(g *report.Gauges) {

@@ -15,13 +15,11 @@ import (
 // feed subscribes by the protocol of docs/feed-protocol.md and checks the chain of
 // every channel on every connection.
 type feed struct {
-	idle
+	audience
 	subscribe   []byte
 	channels    map[string]int // numbers, in the order of their first message
 	after       int            // subscribers that have got something of the drain phase
 	subscribers int            // that are open
-	receivers   report.Receivers
-	over        bool
 }
 
 // chains is what one connection has got.
@@ -32,7 +30,7 @@ type chains struct {
 
 func newFeed(l *loop) (*feed, error) {
 	request, err := json.Marshal(map[string]any{"op": "subscribe", "channels": l.config.Feed.Channels})
-	return &feed{idle: idle{l}, subscribe: request, channels: map[string]int{}}, err
+	return &feed{audience: audience{idle: idle{l}}, subscribe: request, channels: map[string]int{}}, err
 }
 
 func (f *feed) opened(c *conn, _ time.Duration) {
@@ -171,21 +169,6 @@ func (f *feed) gone(c *conn) {
 		f.after--
 	}
 	f.received(c)
-}
-
-// received counts what a subscriber got in all.
-func (f *feed) received(c *conn) {
-	if !f.over && c.role == client && f.l.rec.timeline.measure != never {
-		f.receivers.Add(int64(c.deliveries), time.Duration(c.latencies))
-	}
-}
-
-func (f *feed) finish() {
-	for _, t := range f.l.open {
-		f.received(f.l.conns.at(t))
-	}
-	f.over = true
-	f.l.rec.Receivers = &f.receivers
 }
 
 func (f *feed) gauge(g *report.Gauges) { g.Subscribers += int64(len(f.l.open)) }

@@ -41,8 +41,7 @@ type loop struct {
 	leaving deadlines
 	alive   int // taken slots, whatever their state
 
-	corked *conn  // what is sent to it goes into batch
-	batch  []byte // frames for one connection
+	batch  []byte // frames for one connection, see cork
 	plain  []byte // what was decrypted
 	sealed []byte // takes turns with batch
 	vector [1][]byte
@@ -53,6 +52,9 @@ type loop struct {
 	mu    sync.Mutex
 	inbox []func()
 }
+
+// slice is how long a loop sends, or opens sockets, before it looks at what came in.
+const slice = 2 * time.Millisecond
 
 // closeWait is how long the end of a connection may take once Close was sent.
 const closeWait = 2 * time.Second
@@ -174,7 +176,7 @@ func (l *loop) timeouts() {
 func (l *loop) finish() {
 	if l.rec.Phase == report.Drain && !l.drained && l.work.drained() {
 		l.drained = true
-		l.worker.drained(l)
+		l.worker.loopDrained()
 	}
 	if l.closing && l.alive == 0 {
 		l.engine.Stop()
@@ -238,7 +240,7 @@ func (l *loop) arrived() {
 // bytes takes what the server sent, decrypted. c may be gone afterwards.
 func (l *loop) bytes(c *conn, p []byte) {
 	t := c.token
-	l.cork(c)
+	l.cork()
 	if c.opening != nil {
 		p = l.dialer.answer(l, c, p)
 	}
@@ -271,7 +273,7 @@ func (l *loop) violated(c *conn, err error) {
 	if errors.As(err, &p) {
 		code = p.Code
 	}
-	l.sendClose(c, code)
+	l.sendClose(code)
 	l.lost(c, report.ProtocolViolation, plain(err))
 	l.linger(c)
 }
@@ -301,7 +303,7 @@ func (l *loop) closed(c *conn, payload []byte) {
 		return
 	}
 	code, text := wsproto.ParseClose(payload)
-	l.sendClose(c, code) // nothing for 1005: that is how a Close without a code is answered
+	l.sendClose(code) // nothing for 1005: that is how a Close without a code is answered
 	l.lost(c, report.ClosedWith(int(code)), text)
 	l.linger(c)
 }

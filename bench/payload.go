@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -96,24 +97,11 @@ const (
 
 func (m mark) append(b []byte) []byte {
 	var raw [markBytes]byte
-	putUint(raw[:4], uint64(m.run))
-	putUint(raw[4:12], m.key)
-	putUint(raw[12:], uint64(m.time))
+	binary.BigEndian.PutUint32(raw[:4], m.run)
+	binary.BigEndian.PutUint64(raw[4:12], m.key)
+	binary.BigEndian.PutUint64(raw[12:], uint64(m.time))
 	b = append(b, markPrefix...)
 	return hex.AppendEncode(b, raw[:])
-}
-
-func putUint(b []byte, v uint64) {
-	for i := len(b) - 1; i >= 0; i-- {
-		b[i], v = byte(v), v>>8
-	}
-}
-
-func readUint(b []byte) (v uint64) {
-	for _, x := range b {
-		v = v<<8 | uint64(x)
-	}
-	return v
 }
 
 // findMark returns the first mark in a message.
@@ -126,7 +114,7 @@ func findMark(payload []byte) (mark, bool) {
 		payload = payload[at+len(markPrefix):]
 		var raw [markBytes]byte
 		if _, err := hex.Decode(raw[:], payload[:2*markBytes]); err == nil {
-			return mark{run: uint32(readUint(raw[:4])), key: readUint(raw[4:12]), time: int64(readUint(raw[12:]))}, true
+			return mark{run: binary.BigEndian.Uint32(raw[:4]), key: binary.BigEndian.Uint64(raw[4:12]), time: int64(binary.BigEndian.Uint64(raw[12:]))}, true
 		}
 	}
 }

@@ -83,22 +83,19 @@ func (r *ramp) turn(l *loop) int64 {
 		r.under++
 		number, as := r.take(l)
 		l.dialer.dial(l, number, as, l.now)
-		if l.now = l.clock.now(); l.now-l.woke > int64(rampSlice) {
+		if l.now = l.clock.now(); l.now-l.woke > int64(slice) {
 			return l.now // the sockets need a look
 		}
 	}
 	if !r.waiting && r.empty() && r.under == 0 {
 		r.resolved = true
-		l.worker.ramped(l)
+		l.worker.loopRamped()
 	}
 	return never
 }
 
 // rampSlack is how much a paced ramp may make up for.
 const rampSlack = 10 * time.Millisecond
-
-// rampSlice is how long a loop opens sockets before it looks at what came in.
-const rampSlice = 2 * time.Millisecond
 
 // hasOpened tells who waits for it that a handshake is done.
 func (l *loop) hasOpened(c *conn, took time.Duration) {
@@ -122,8 +119,10 @@ func (l *loop) hello(c *conn) {
 	}
 }
 
-// refused tells who waits for it that an attempt has failed.
+// refused counts an attempt that failed, and tells who waits for it.
 func (l *loop) refused(number uint32, r role, kind, example string) {
+	l.rec.Failed++
+	l.rec.failure(kind, example)
 	if l.rec.Phase == report.Ramp && !l.ramp.resolved {
 		l.ramp.under--
 		switch {

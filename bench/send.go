@@ -12,14 +12,10 @@ import (
 // Everything that is sent to a connection is gathered between cork and uncork, so that
 // one system call takes it.
 
-func (l *loop) cork(c *conn) {
-	l.corked = c
-	l.batch = l.batch[:0]
-}
+func (l *loop) cork() { l.batch = l.batch[:0] }
 
 // uncork writes what was gathered, if the connection of t is still there.
 func (l *loop) uncork(c *conn, t poller.Token) {
-	l.corked = nil
 	if c.token != t || len(l.batch) == 0 {
 		return
 	}
@@ -70,7 +66,7 @@ func (l *loop) data(op ws.OpCode, payload []byte) {
 }
 
 // sendClose adds a Close frame to the batch; 1005 sends one without a code.
-func (l *loop) sendClose(c *conn, code ws.StatusCode) {
+func (l *loop) sendClose(code ws.StatusCode) {
 	var body [125]byte
 	l.frame(ws.OpClose, wsproto.AppendCloseBody(body[:0], code, ""))
 }
@@ -79,8 +75,8 @@ func (l *loop) sendClose(c *conn, code ws.StatusCode) {
 func (l *loop) leave(c *conn) {
 	l.rec.Left++
 	t := c.token
-	l.cork(c)
-	l.sendClose(c, ws.StatusNormalClosure)
+	l.cork()
+	l.sendClose(ws.StatusNormalClosure)
 	l.linger(c)
 	l.uncork(c, t)
 }

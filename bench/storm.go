@@ -79,7 +79,7 @@ func (s *storm) comeBack() int64 {
 		number := s.redial[0]
 		s.redial = s.redial[1:]
 		l.dialer.dial(l, number, client, l.now)
-		if l.now = l.clock.now(); l.now-began > int64(rampSlice) {
+		if l.now = l.clock.now(); l.now-began > int64(slice) {
 			return l.now
 		}
 	}

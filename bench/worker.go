@@ -250,17 +250,8 @@ func (w *worker) replanLocked(change func(*timeline)) {
 func (w *worker) deliver(l *loop, i *report.Interval) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.assembler.add(w.index(l), i)
+	w.assembler.add(l.part.Index, i)
 	w.emit()
-}
-
-func (w *worker) index(l *loop) int {
-	for i := range w.loops {
-		if w.loops[i] == l {
-			return i
-		}
-	}
-	panic("unreachable: a loop of another worker")
 }
 
 // emit sends what is ready, with mu held.
@@ -310,8 +301,8 @@ func (w *worker) scouted(scout *loop) {
 	}
 }
 
-// ramped says that all connections of a loop were tried.
-func (w *worker) ramped(*loop) {
+// loopRamped says that all connections of a loop were tried.
+func (w *worker) loopRamped() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ramps++; w.ramps == len(w.loops) {
@@ -337,8 +328,8 @@ func (w *worker) rampDone() {
 // minSlope is how many connections it takes to tell what one costs.
 const minSlope = 1000
 
-// drained says that a loop awaits nothing more. When none does, the end may come.
-func (w *worker) drained(*loop) {
+// loopDrained says that a loop awaits nothing more. When none does, the end may come.
+func (w *worker) loopDrained() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.idle++; w.idle == len(w.loops) {
@@ -350,7 +341,7 @@ func (w *worker) drained(*loop) {
 func (w *worker) ended(l *loop) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.assembler.end(w.index(l))
+	w.assembler.end(l.part.Index)
 	w.emit()
 }
 
