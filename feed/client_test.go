@@ -130,6 +130,7 @@ type peer struct {
 	open map[string]bool   // channels that a reply has allowed
 	text string            // of the newest message
 	data int               // data messages so far
+	base int               // updates that snapshots stood for
 }
 
 // patience is for how long a test waits for what must come: long, because it only ever waits so long when it fails.
@@ -210,6 +211,7 @@ func (p *peer) check(m *message) {
 			p.t.Fatalf("a second snapshot, or one with a prev: %s", p.text)
 		}
 		p.seqs[m.Ch] = m.Seq
+		p.base += int(m.Seq)
 	case "update":
 		p.data++
 		if last, begun := p.seqs[m.Ch]; !begun || m.Prev == nil || *m.Prev != last || m.Seq <= last {
