@@ -341,8 +341,8 @@ func TestAPublisherThatIsLost(t *testing.T) {
 	d.start(t)
 	c := shortFanout(d)
 	c.Drain = Duration(3 * time.Second) // where something is lost, all of it passes
-	c.Warmup, c.Fanout.Rate = 2, 50
-	c.Duration = Duration(399 * time.Millisecond)
+	c.Warmup, c.Fanout.Rate = 2, 10
+	c.Duration = Duration(1999 * time.Millisecond) // long, so that a starved double has closed before its end
 	_, sum := mustRun(t, c, Options{})
 	expectFailures(t, sum, map[string]int64{report.ClosedWith(1011): 1})
 	expect(t, "due", sum.Published+sum.Unsent, 19)
