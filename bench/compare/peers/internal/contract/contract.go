@@ -1,0 +1,85 @@
+// Package contract is what all servers of the comparison have in common: their flags,
+// how they end, and the wait of slow mode. Everything that concerns a library is in
+// the program that is written for it.
+package contract
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// The modes.
+const (
+	Echo      = "echo"      // a message goes back
+	Broadcast = "broadcast" // a message goes to all open connections
+	Slow      = "slow"      // an echo that waits before some messages, see Wait
+)
+
+// Limits that are the same for all servers.
+const (
+	MaxMessage  = 4 << 20 // bytes of a message
+	MaxUnsent   = 1 << 20 // bytes that wait for a slow reader, where a library counts bytes
+	MaxMessages = 256     // messages that wait for a slow reader, where it counts messages
+)
+
+// Flags are those of every server.
+type Flags struct {
+	Addr string // address to listen on
+	Mode string // Echo, Broadcast or Slow
+}
+
+// Parse reads the command line and lets SIGTERM and SIGINT end the process with status
+// 0. A server's own flags must be defined before. It ends the process with status 2 if
+// the command line is wrong.
+func Parse() Flags {
+	var f Flags
+	flag.StringVar(&f.Addr, "addr", "127.0.0.1:8080", "address to listen on")
+	flag.StringVar(&f.Mode, "mode", Echo, "echo, broadcast or slow")
+	flag.Parse()
+	if f.Mode != Echo && f.Mode != Broadcast && f.Mode != Slow {
+		Usage("--mode is echo, broadcast or slow, not %q", f.Mode)
+	}
+	if flag.NArg() > 0 {
+		Usage("only flags are expected, not %q", flag.Arg(0))
+	}
+	go exitOnSignal()
+	return f
+}
+
+// Usage ends the process with status 2 and a sentence on what is wrong with the
+// command line.
+func Usage(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s: %s\n", name(), fmt.Sprintf(format, args...))
+	os.Exit(2)
+}
+
+// Must ends the process with status 1 and err as a sentence, if there is an error.
+func Must(err error) {
+	if err == nil {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", name(), err)
+	os.Exit(1)
+}
+
+// Wait is what a handler calls for a message in slow mode: if the message begins with
+// the byte 's', it takes as long as a call to a database would.
+func (f Flags) Wait(message []byte) {
+	if f.Mode == Slow && len(message) > 0 && message[0] == 's' {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func exitOnSignal() {
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
+	<-end
+	os.Exit(0)
+}
+
+func name() string { return filepath.Base(os.Args[0]) }
