@@ -1,0 +1,66 @@
+// A WebSocket server with npm's ws (github.com/websockets/ws), after its README
+// ("Server broadcast", "Multiple servers", "Legacy opt-in for performance") and
+// doc/ws.md.
+//
+// In its favour: no compression (the default, said anyway), and bufferutil, the native
+// masking that the README recommends for a Node.js older than 26.12, is installed
+// beside it. A broadcast is the README's loop over the clients; ws has no prepared
+// messages, but sends a server's payload without copying it. A client with more than
+// 1 MiB buffered is terminated.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { WebSocket, WebSocketServer } from 'ws';
+
+const maxMessage = 4 << 20;
+const maxUnsent = 1 << 20;
+
+process.on('SIGTERM', () => process.exit(0));
+process.on('SIGINT', () => process.exit(0));
+
+const { addr, mode } = parseArgs({
+  options: {
+    addr: { type: 'string', default: '127.0.0.1:8080' },
+    mode: { type: 'string', default: 'echo' },
+  },
+}).values;
+
+const server = new WebSocketServer({
+  host: addr.slice(0, addr.lastIndexOf(':')),
+  port: Number(addr.slice(addr.lastIndexOf(':') + 1)),
+  maxPayload: maxMessage,
+  perMessageDeflate: false,
+  backlog: 4096,
+});
+
+const handlers = {
+  echo(ws, message, isBinary) {
+    ws.send(message, { binary: isBinary });
+  },
+
+  async slow(ws, message, isBinary) {
+    if (message[0] === 's'.charCodeAt(0)) await sleep(5);
+    ws.send(message, { binary: isBinary });
+  },
+
+  broadcast(_, message, isBinary) {
+    for (const client of server.clients) {
+      if (client.readyState !== WebSocket.OPEN) continue;
+      if (client.bufferedAmount > maxUnsent) client.terminate();
+      else client.send(message, { binary: isBinary });
+    }
+  },
+};
+
+const handle = handlers[mode];
+if (!handle) fail(2, `--mode is echo, broadcast or slow, not "${mode}"`);
+
+server.on('connection', (ws) => {
+  ws.on('error', () => {}); // ws closes the connection
+  ws.on('message', (message, isBinary) => handle(ws, message, isBinary));
+});
+server.on('error', (error) => fail(1, error.message));
+
+function fail(status, sentence) {
+  console.error(`ws: ${sentence}`);
+  process.exit(status);
+}
