@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/roostws/roost/internal/doctor"
 	"github.com/roostws/roost/poller"
@@ -14,6 +15,9 @@ type serveFlags struct {
 	MaxConns int    `placeholder:"N" help:"Connections at most; refused at once if this process cannot have so many. Default: as many as it can."`
 	Loops    int    `help:"Event loops; 0 means one per processor."`
 	Engine   string `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
+
+	PingAfter time.Duration `default:"30s" help:"A connection that sent nothing for so long gets a ping (${default})."`
+	PingGrace time.Duration `default:"10s" help:"One that sends nothing for so long after the ping is ended (${default})."`
 }
 
 // prepare lets the process have as many descriptors as it may, and fails if that is
@@ -32,5 +36,5 @@ func (s *serveFlags) prepare() error {
 }
 
 func (s *serveFlags) config() server.Config {
-	return server.Config{MaxConns: s.MaxConns, Loops: s.Loops, Engine: s.Engine}
+	return server.Config{MaxConns: s.MaxConns, Loops: s.Loops, Engine: s.Engine, PingAfter: s.PingAfter, PingGrace: s.PingGrace}
 }
