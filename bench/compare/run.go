@@ -1,0 +1,234 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roostws/roost/bench/compare/results"
+)
+
+// runCommand compares servers.
+type runCommand struct {
+	List      bool          `help:"Only list the servers that there are."`
+	Quick     bool          `help:"Every work in its smallest form, in about three minutes."`
+	Servers   []string      `placeholder:"NAME" help:"Only these servers."`
+	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow" help:"Only these works: idle, echo, fanout, connect, slow."`
+	Rounds    int           `help:"How often everything is measured (3, with --quick 1)."`
+	Seconds   float64       `help:"How long each case is measured (1.5, with --quick 0.5)."`
+	Pings     time.Duration `help:"How long connections are held and used a little before memory is read again (10m, with --quick 5s)."`
+	Out       string        `default:"../results" type:"path" help:"Directory for compare.md, compare.json and charts (${default})."`
+	NPM       string        `name:"npm" type:"path" placeholder:"DIR" help:"Keep what npm installs here, for the next run."`
+	ServerCPU int           `default:"0" help:"Processor for the server (${default})."`
+	ClientCPU int           `default:"1" help:"Processor for the client (${default})."`
+	KeepGoing bool          `help:"Leave out servers that cannot be built, and those that fail, without failing at the end."`
+}
+
+// Run does what the flags say.
+func (c *runCommand) Run(ctx context.Context) error {
+	entries, err := choose(c.Servers)
+	if err != nil {
+		return err
+	}
+	if c.List {
+		for _, e := range entries {
+			fmt.Printf("%-22s %s\n", e.name, e.about)
+		}
+		return nil
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp("", "roost-compare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	return c.compare(ctx, entries, temp)
+}
+
+// check fills in what was left out, and says in one sentence what cannot be done.
+func (c *runCommand) check() error {
+	defaults := struct {
+		rounds  int
+		seconds float64
+		pings   time.Duration
+	}{3, 1.5, 10 * time.Minute}
+	if c.Quick {
+		defaults.rounds, defaults.seconds, defaults.pings = 1, 0.5, 5*time.Second
+	}
+	c.Rounds = cmp.Or(c.Rounds, defaults.rounds)
+	c.Seconds = cmp.Or(c.Seconds, defaults.seconds)
+	c.Pings = cmp.Or(c.Pings, defaults.pings)
+	switch {
+	case c.Rounds < 1:
+		return fmt.Errorf("--rounds %d: there is at least one", c.Rounds)
+	case !(c.Seconds >= 0.1 && c.Seconds <= 3600):
+		return fmt.Errorf("--seconds %v is not between 0.1 and 3600", c.Seconds)
+	case c.Pings < time.Second:
+		return fmt.Errorf("--pings %v: give at least 1s", c.Pings)
+	case c.ServerCPU == c.ClientCPU:
+		return errors.New("server and client need a processor each: give --server-cpu and --client-cpu")
+	}
+	for _, cpu := range []int{c.ServerCPU, c.ClientCPU} {
+		if err := pinned(cpu, func() error { return nil }); err != nil {
+			return fmt.Errorf("two processors are needed, one for the server and one for the client: %w", err)
+		}
+	}
+	if _, err := os.Stat("peers"); err != nil {
+		return errors.New("the sources of the servers are not here: run this in bench/compare")
+	}
+	return nil
+}
+
+// compare builds, measures, and writes what came of it.
+func (c *runCommand) compare(ctx context.Context, entries []entry, temp string) error {
+	w := &workshop{source: ".", dir: filepath.Join(temp, "bin"), npm: cmp.Or(c.NPM, filepath.Join(temp, "npm"))}
+	for _, dir := range []string{w.dir, w.npm} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	r, err := c.rig(ctx, w)
+	if err != nil {
+		return err
+	}
+	run := c.results(ctx, w)
+	programs := buildAll(ctx, w, r, entries, run)
+	c.measure(ctx, r, programs, run)
+	run.Finished = time.Now()
+	if ctx.Err() != nil {
+		run.Machine.Notes = append(run.Machine.Notes, "interrupted: some samples are missing")
+	}
+	if err := write(run, c.Out); err != nil {
+		return err
+	}
+	return c.verdict(ctx, run)
+}
+
+func (c *runCommand) rig(ctx context.Context, w *workshop) (*rig, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{
+		self: self, serverCPU: c.ServerCPU, clientCPU: c.ClientCPU,
+		seconds: time.Duration(c.Seconds * float64(time.Second)),
+		pings:   c.Pings, quick: c.Quick, patience: patience, ports: newPortList(),
+	}
+	r.warmup = min(r.seconds/4, time.Second)
+	command, _, err := ccBuild{"c/load.c"}.build(ctx, w)
+	if r.loader.err = err; err == nil {
+		r.loader.program = command[0]
+	}
+	return r, nil
+}
+
+// results makes the description of what is about to be measured.
+func (c *runCommand) results(ctx context.Context, w *workshop) *results.Run {
+	return &results.Run{
+		Schema: results.Schema, Started: time.Now(),
+		Settings: results.Settings{
+			Command: strings.Join(append([]string{"go run ."}, os.Args[1:]...), " "),
+			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: min(c.Seconds/4, 1),
+			Pings: c.Pings.Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,
+		},
+		Machine: machine(w.compiler(ctx)),
+	}
+}
+
+// measure makes the whole plan.
+func (c *runCommand) measure(ctx context.Context, r *rig, programs []*program, run *results.Run) {
+	var steps []step
+	for _, trials := range []func(*rig) []trial{idleTrials, echoTrials, fanoutTrials, connectTrials, slowTrials} {
+		steps = append(steps, plan(c.wanted(trials(r)), programs, c.Rounds)...)
+	}
+	steps = byRound(steps)
+	total := takes(steps)
+	if c.wants(results.Idle) {
+		total += pingedTakes(r, programs)
+	}
+	fmt.Fprintf(os.Stderr, "%d servers, %d measurements: about %s\n", len(programs), len(steps), about(total))
+	carryOut(ctx, r, steps, func(_ step, s results.Sample, left time.Duration) {
+		run.Samples = append(run.Samples, s)
+		fmt.Fprintln(os.Stderr, line(s, c.Rounds, left))
+	})
+	if c.wants(results.Idle) && ctx.Err() == nil {
+		run.Samples = append(run.Samples, pinged(ctx, r, programs)...)
+	}
+}
+
+func (c *runCommand) wants(work string) bool {
+	return len(c.Works) == 0 || slices.Contains(c.Works, work)
+}
+
+func (c *runCommand) wanted(trials []trial) []trial {
+	return slices.DeleteFunc(trials, func(t trial) bool { return !c.wants(t.work) })
+}
+
+// buildAll builds the servers and lists them in run, also those that cannot be built.
+func buildAll(ctx context.Context, w *workshop, r *rig, entries []entry, run *results.Run) []*program {
+	var programs []*program
+	for _, e := range entries {
+		fmt.Fprintf(os.Stderr, "build %s\n", e.name)
+		p := &program{entry: e}
+		var err error
+		if p.command, p.version, err = e.build.build(ctx, w); err == nil {
+			p.command = append(p.command, e.flags...)
+			err = r.tries(ctx, p)
+		}
+		listed := results.Server{Name: e.name, Version: p.version, About: e.about, Kind: e.kind}
+		if err != nil {
+			listed.NotRun = err.Error()
+			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", e.name, err)
+		} else {
+			programs = append(programs, p)
+		}
+		run.Servers = append(run.Servers, listed)
+	}
+	return programs
+}
+
+// tries starts and ends p once, so that one that cannot run here is left out.
+func (r *rig) tries(ctx context.Context, p *program) error {
+	mode := echoMode
+	if !p.does(results.Echo) {
+		mode = broadcastMode
+	}
+	s, err := r.serve(ctx, p, mode)
+	if err == nil {
+		s.end()
+	}
+	return err
+}
+
+// verdict is the error that the process ends with.
+func (c *runCommand) verdict(ctx context.Context, run *results.Run) error {
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	if c.KeepGoing {
+		return nil
+	}
+	failed := 0
+	for _, s := range run.Servers {
+		if s.NotRun != "" {
+			failed++
+		}
+	}
+	for _, s := range run.Samples {
+		if s.Error != "" {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d servers or measurements failed: the page says which (--keep-going takes that as done)", failed)
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+// The modes of a server.
+const (
+	echoMode      = "echo"
+	broadcastMode = "broadcast"
+	slowMode      = "slow"
+)
+
+// patience is how long a server may take until it listens.
+const patience = 10 * time.Second
+
+// server is a program that listens.
+type server struct {
+	*process
+	port int
+}
+
+// serve starts p on the server's processor and waits until it listens. The caller ends it.
+func (r *rig) serve(ctx context.Context, p *program, mode string) (*server, error) {
+	port, err := r.ports.take()
+	if err != nil {
+		return nil, err
+	}
+	addr := "127.0.0.1:" + strconv.Itoa(port)
+	args := append(p.command[1:len(p.command):len(p.command)], "--addr", addr, "--mode", mode)
+	started, err := launch(exec.Command(p.command[0], args...), r.serverCPU)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be started: %w", err)
+	}
+	s := &server{started, port}
+	if err := s.listens(ctx, addr, r.patience); err != nil {
+		s.kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// listens waits until s accepts connections.
+func (s *server) listens(ctx context.Context, addr string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("does not listen at %s after %v", addr, patience))
+	defer cancel()
+	for {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-s.done:
+			return s.death()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// death says that s ended by itself, and why.
+func (s *server) death() error { return fmt.Errorf("the server ended: %s", s.why()) }
+
+// blame returns the cause of err: the server's death, if it has died.
+func (s *server) blame(err error) error {
+	if err != nil {
+		// The news of its end may be a moment behind that of its connections.
+		select {
+		case <-s.done:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	if s.ended() {
+		return s.death()
+	}
+	return err
+}
+
+func (s *server) url() string { return fmt.Sprintf("ws://127.0.0.1:%d/", s.port) }
+
+// portList gives out ports, each only once in a run: a server that comes where another
+// one was may find its connections in TIME_WAIT.
+type portList struct{ next, end int }
+
+// newPortList gives out ports below those that the kernel gives to clients.
+func newPortList() *portList { return &portList{next: 12000, end: 32767} }
+
+// take returns a port at which nobody listens.
+func (l *portList) take() (int, error) {
+	for l.next < l.end {
+		l.next++
+		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(l.next))
+		if err == nil {
+			return l.next, listener.Close()
+		}
+	}
+	return 0, errors.New("no port is left to listen at")
+}
