@@ -24,10 +24,10 @@ func (linear) Ticks(_, high float64) []plot.Tick {
 			break
 		}
 	}
-	digits := math.Max(0, -math.Floor(math.Log10(step)+1e-9))
 	var ticks []plot.Tick
 	for n := 0; float64(n)*step <= high; n++ {
-		ticks = append(ticks, plot.Tick{Value: float64(n) * step, Label: decimals(float64(n)*step, int(digits))})
+		v := float64(n) * step
+		ticks = append(ticks, plot.Tick{Value: v, Label: plain(v)})
 	}
 	return ticks
 }

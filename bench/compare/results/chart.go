@@ -56,12 +56,12 @@ var fonts = strings.NewReplacer(
 	"font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
 
 // svg draws the chart.
-func (c *chart) svg(rounds int) ([]byte, error) {
+func (c *chart) svg() ([]byte, error) {
 	height := headHeight + axesHeight + rowHeight*vg.Length(len(c.table.rows)) + margin/2
 	file := vgsvg.New(chartWidth, height)
 	canvas := draw.New(file)
 	canvas.FillPolygon(color.White, []vg.Point{{}, {X: chartWidth}, {X: chartWidth, Y: height}, {Y: height}})
-	c.head(canvas, rounds)
+	c.head(canvas)
 
 	names := vg.Length(0)
 	for _, l := range c.table.rows {
@@ -72,7 +72,7 @@ func (c *chart) svg(rounds int) ([]byte, error) {
 	for n := range c.table.columns {
 		from := left + width*vg.Length(n)
 		area := draw.Crop(canvas, from, from+width-panelGap-chartWidth, margin/2, -headHeight)
-		c.panel(n, rounds, width-panelGap).Draw(area)
+		c.panel(n, width-panelGap).Draw(area)
 	}
 	var out bytes.Buffer
 	if _, err := file.WriteTo(&out); err != nil {
@@ -82,12 +82,12 @@ func (c *chart) svg(rounds int) ([]byte, error) {
 }
 
 // head writes the title, what is shown, and the legend.
-func (c *chart) head(canvas draw.Canvas, rounds int) {
+func (c *chart) head(canvas draw.Canvas) {
 	y := canvas.Max.Y - margin
 	canvas.FillText(style(13, textColor, text.XLeft, text.YTop), vg.Point{X: margin, Y: y}, c.title)
-	note := c.note + ". Median of " + amount(rounds, "round")
-	if rounds > 1 {
-		note += ", lines from least to greatest"
+	note := c.note + ". One round"
+	if rounds := c.rounds(); rounds > 1 {
+		note = fmt.Sprintf("%s. Median of %d rounds, lines from least to greatest", c.note, rounds)
 	}
 	faint := style(9, faintColor, text.XLeft, text.YTop)
 	if c.table.ranks(0) {
@@ -112,10 +112,10 @@ func box(x0, y0, x1, y1 vg.Length) []vg.Point {
 }
 
 // panel makes the plot of a column. The first one writes the servers' names at its left.
-func (c *chart) panel(n, rounds int, width vg.Length) *plot.Plot {
+func (c *chart) panel(n int, width vg.Length) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
-	p.Title.Text, p.Title.Padding = c.heading(n, rounds), 4
+	p.Title.Text, p.Title.Padding = c.heading(n), 4
 	p.Title.TextStyle = style(9.5, textColor, text.XCenter, text.YTop)
 	p.HideY()
 	p.Y.Padding, p.X.Padding = 0, 0
@@ -138,10 +138,19 @@ func (c *chart) panel(n, rounds int, width vg.Length) *plot.Plot {
 	return p
 }
 
-// heading is a panel's title; it says if there are not as many rounds as of the run.
-func (c *chart) heading(n, rounds int) string {
+// rounds returns of how many rounds the chart is.
+func (c *chart) rounds() int {
+	most := 0
+	for _, v := range c.table.rows[0].cells {
+		most = max(most, v.of)
+	}
+	return most
+}
+
+// heading is a panel's title; it says if there are not as many rounds as of others.
+func (c *chart) heading(n int) string {
 	text := c.table.columns[n].name
-	if of := c.table.rows[0].cells[n].of; of < rounds {
+	if of := c.table.rows[0].cells[n].of; of < c.rounds() {
 		text += ", " + amount(of, "round")
 	}
 	return text

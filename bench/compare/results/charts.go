@@ -83,7 +83,7 @@ func (r *Run) WriteCharts(dir string) ([]string, error) {
 	}
 	var written []string
 	for _, c := range r.charts() {
-		svg, err := c.svg(r.Settings.Rounds)
+		svg, err := c.svg()
 		if err != nil {
 			return written, err
 		}

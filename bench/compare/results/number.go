@@ -69,14 +69,6 @@ func payload(bytes int) string {
 	return thousands(float64(bytes)) + " B"
 }
 
-// decimals writes so many digits behind the point, and commas before it.
-func decimals(v float64, digits int) string {
-	if digits == 0 {
-		return thousands(v)
-	}
-	return strconv.FormatFloat(v, 'f', digits, 64)
-}
-
 // duration writes microseconds in the unit that suits them, with these digits.
 func duration(us float64, digits func(float64) string) string {
 	switch {

@@ -147,7 +147,7 @@ var Metrics = []Metric{
 
 	{Work: Connect, Name: "cpu_us", Title: "CPU per handshake", Unit: "µs", Better: Lower, Ratio: true},
 	{Work: Connect, Name: "rate", Title: "handshakes", Unit: "1/s", Better: Higher, Rate: true},
-	{Work: Connect, Name: "full_s", Title: "10,000 back after", Unit: "s", Better: Lower},
+	{Work: Connect, Name: "full_s", Title: "all back after", Unit: "s", Better: Lower},
 	{Work: Connect, Name: "server_cores", Title: "server", Unit: "cores", Better: Neither},
 	{Work: Connect, Name: "client_cores", Title: "client", Unit: "cores", Better: Neither},
 

@@ -31,7 +31,7 @@ var sections = []section{
 		work: Idle, title: "Idle connections",
 		about: "What one more connection costs: the slope of the memory from few connections to many. Resident is the server's process, " +
 			"kernel is what the system holds for the sockets. In the case `plain` the connections were only opened; in `echoed` each has echoed one message of 128 B; " +
-			"in `pinged` the client sent pings for %s s. Bytes per connection.",
+			"in `pinged` each sent a message of two bytes now and then for %s s, while several servers ran side by side. Bytes per connection.",
 		across: []string{"rss_bytes", "kernel_bytes"},
 		charts: []string{"idle-memory.svg"},
 	},
@@ -59,7 +59,8 @@ var sections = []section{
 	},
 	{
 		work: Connect, title: "Connecting",
-		about:  "In the case `churn` the client connects, upgrades and resets, as often as it can. In `storm` connections are dropped at once and come back.",
+		about: "In the case `churn` the client connects, upgrades and resets, as often as it can. " +
+			"In `storm` 10,000 connections (2,000 with --quick) are dropped at once, and the figure is the time until all are back.",
 		parts:  []part{{"", []string{"cpu_us", "rate", "full_s", "server_cores", "client_cores"}}},
 		charts: []string{"connect.svg"},
 	},
@@ -117,7 +118,7 @@ func (s *section) remarks(b *strings.Builder, r *Run, cases []string) {
 	var all []string
 	for _, of := range cases {
 		if n := r.rounds(s.work, of); n < r.Settings.Rounds {
-			all = append(all, fmt.Sprintf("%s was measured in %d of %s.", caseName(of), n, amount(r.Settings.Rounds, "round")))
+			all = append(all, fmt.Sprintf("%s was measured in %d of %s.", capital(caseName(of)), n, amount(r.Settings.Rounds, "round")))
 		}
 	}
 	if absent := r.absent(s.work); len(absent) > 0 {

@@ -15,10 +15,17 @@ func (r *Run) WriteSummary(w io.Writer) error {
 		{name: "handshake", metric: metric(Connect, "cpu_us"), of: "churn", ratio: true},
 		{name: "bytes per idle connection", metric: metric(Idle, "rss_bytes"), of: "echoed"},
 	})
+	if len(t.columns) == 0 {
+		return write(w, "Nothing was measured of what the summary has.\n")
+	}
 	var b strings.Builder
 	t.grid(&b, false)
+	rounds := amount(r.Settings.Rounds, "round")
+	if n := r.rounds(Idle, "echoed"); n > 0 && n < r.Settings.Rounds {
+		rounds += fmt.Sprintf(" (memory: %d)", n)
+	}
 	fmt.Fprintf(&b, "\nCPU time per message, delivery and handshake as a ratio to a minimal C server that is measured in the same round; "+
 		"resident bytes per idle connection that has echoed a message. One processor for each server, medians of %s, ▸ is roost. %s\n",
-		amount(r.Settings.Rounds, "round"), t.verdict())
+		rounds, t.verdict())
 	return write(w, b.String())
 }

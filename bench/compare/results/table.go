@@ -142,11 +142,12 @@ func (t *table) verdict() string {
 		return "Nothing in this table is ranked."
 	case compared == 0:
 		return "This table has no ranked figure of a peer beside one of roost's."
+	case compared == 1:
+		return "The one ranked figure of a peer " + verb(beating, "beats the best of roost's (bold).", "does not beat the best of roost's.")
 	case beating == 0:
-		return fmt.Sprintf("None of the %s of peers beats the best of roost's.", amount(compared, "ranked figure"))
+		return fmt.Sprintf("None of the %d ranked figures of peers beats the best of roost's.", compared)
 	}
-	return fmt.Sprintf("Of the %s of peers, %d %s the best of roost's (bold).",
-		amount(compared, "ranked figure"), beating, verb(beating, "beats", "beat"))
+	return fmt.Sprintf("Of the %d ranked figures of peers, %d %s the best of roost's (bold).", compared, beating, verb(beating, "beats", "beat"))
 }
 
 func verb(n int, one, many string) string {

@@ -1,0 +1,197 @@
+package results_test
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/roostws/roost/bench/compare/results"
+)
+
+func TestTables(t *testing.T) {
+	text := page(t, made())
+	for _, test := range []struct {
+		heading string
+		rows    [][]string
+		verdict string
+	}{
+		{"### CPU per message, ratio to the floor", [][]string{
+			{"server", "1,000 × 512 B"},
+			{"floor", "1.00 (0.800 to 1.20)"},         // 0.8, 1.2 of 10; 0.95, 1.05 of 20
+			{"gws", "**1.08 (1.08 to 1.08)**"},        // 10.8/10, 21.6/20
+			{"▸ roost-inline", "1.15 (1.10 to 1.20)"}, // 11/10, 24/20
+			{"▸ roost-pool", "3.00, 1 of 2 rounds"},   // 30/10
+			{"gorilla", "3.50 (3.00 to 4.00)"},        // 40/10, 60/20
+		}, "Of the 2 ranked figures of peers, 1 beats the best of roost's (bold)."},
+		{"### 1,000 × 512 B, closed loop", [][]string{
+			{"server", "CPU per message (µs)", "messages (1/s)"},
+			{"floor", "15.5 (8.00 to 21.0)", "105,000 (90,000 to 120,000)"},
+			{"gws", "**16.2 (10.8 to 21.6)**", "92,500 (90,000 to 95,000) †"},
+			{"▸ roost-inline", "17.5 (11.0 to 24.0)", "85,000 (80,000 to 90,000)"},
+			{"▸ roost-pool", "30.0, 1 of 2 rounds", "33,000, 1 of 2 rounds"},
+			{"gorilla", "50.0 (40.0 to 60.0)", "20,500 (16,000 to 25,000)"},
+		}, "Of the 3 ranked figures of peers, 1 beats the best of roost's (bold). " +
+			"† client-bound: the client used more than 90 % of its processor, so the server may do more; not ranked."},
+		{"### Resident (bytes)", [][]string{
+			{"server", "echoed"},
+			{"floor", "0 (0 to 0)"},
+			{"▸ roost-inline", "214 (209 to 218)"}, // 213.5
+			{"gorilla", "12,300 (12,300 to 12,300)"},
+		}, "The one ranked figure of a peer does not beat the best of roost's."},
+		{"### CPU per delivery, ratio to the floor", [][]string{
+			{"server", "1,000 × 128 B"},
+			{"▸ roost-inline", "n/a"},
+			{"gws", "n/a"},
+		}, "Nothing in this table is ranked."},
+		{"### Churn", [][]string{
+			{"server", "CPU per handshake, ratio to the floor", "CPU per handshake (µs)"},
+			{"floor", "1.00 (1.00 to 1.00)", "40.0 (40.0 to 40.0)"},
+			{"▸ roost-inline", "1.25", "50.0"},
+		}, "This table has no ranked figure of a peer beside one of roost's."},
+	} {
+		rows, verdict := tableOf(t, text, test.heading)
+		if !reflect.DeepEqual(rows, test.rows) {
+			t.Errorf("%s:\n%q\nwant\n%q", test.heading, rows, test.rows)
+		}
+		if verdict != test.verdict {
+			t.Errorf("%s: it says %q, want %q", test.heading, verdict, test.verdict)
+		}
+	}
+}
+
+func TestMedians(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		rounds int
+		values []float64
+		want   string
+	}{
+		{"one round", 1, []float64{7}, "7.00"},
+		{"an odd number", 3, []float64{9, 1, 4}, "4.00 (1.00 to 9.00)"},
+		{"an even number", 4, []float64{9, 1, 4, 6}, "5.00 (1.00 to 9.00)"},
+		{"one is not finite", 3, []float64{9, math.NaN(), 5}, "7.00 (5.00 to 9.00), 2 of 3 rounds"},
+		{"none is finite", 2, []float64{math.Inf(-1), math.NaN()}, "–"},
+		{"all are zero", 2, []float64{0, 0}, "0 (0 to 0)"},
+		{"below zero", 2, []float64{-12, -14}, "-13.0 (-14.0 to -12.0)"},
+	} {
+		// Another server keeps the table when the first has nothing.
+		r := only(results.Idle, "plain", "rss_bytes", nil, []string{"a", "b"}, test.rounds, map[string][]float64{"a": test.values, "b": {1}})
+		rows, _ := tableOf(t, page(t, r), "### Resident (bytes)")
+		got := ""
+		for _, row := range rows {
+			if row[0] == "a" {
+				got = row[1]
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 0.00123: "0.00123", 0.0996: "0.0996", 0.9996: "1.00", 1: "1.00", 9.996: "10.0", 12.34: "12.3", 99.96: "100",
+		123.4: "123", 999.6: "1,000", 1234: "1,230", 123456: "123,000", 1999999: "2,000,000", -1234: "-1,230",
+	} {
+		r := only(results.Idle, "plain", "rss_bytes", nil, []string{"a"}, 1, map[string][]float64{"a": {v}})
+		if rows, _ := tableOf(t, page(t, r), "### Resident (bytes)"); rows[1][1] != want {
+			t.Errorf("%v is written %q, want %q", v, rows[1][1], want)
+		}
+	}
+	for v, want := range map[float64]string{0: "0", 50: "50", 1234: "1,234", 49.5: "49.5"} { // what is counted is not rounded
+		r := only(results.Fanout, "stalled", "slow_lost", nil, []string{"a"}, 1, map[string][]float64{"a": {v}})
+		if rows, _ := tableOf(t, page(t, r), "### Stalled"); rows[1][1] != want {
+			t.Errorf("the count %v is written %q, want %q", v, rows[1][1], want)
+		}
+	}
+}
+
+func TestRanking(t *testing.T) {
+	kinds := map[string]results.Kind{"ours": results.Ours, "ours2": results.Ours, "peer": results.Peer, "peer2": results.Peer, "floor": results.Floor}
+	all := []string{"floor", "ours", "peer", "ours2", "peer2"}
+	for _, test := range []struct {
+		name, metric, heading string
+		values                map[string][]float64
+		marked                string
+		order, bold           string
+		verdict               string
+	}{
+		{"less is better", "rss_bytes", "### Resident (bytes)", map[string][]float64{"floor": {1}, "ours": {30}, "peer": {20}, "ours2": {25}, "peer2": {27}}, "",
+			"floor peer ours2 peer2 ours", "peer", "Of the 2 ranked figures of peers, 1 beats the best of roost's (bold)."},
+		{"more is better", "rate", "### Churn", map[string][]float64{"floor": {90}, "ours": {30}, "peer": {60}, "ours2": {25}, "peer2": {70}}, "",
+			"floor peer2 peer ours ours2", "peer peer2", "Of the 2 ranked figures of peers, 2 beat the best of roost's (bold)."},
+		{"equal is not better", "rss_bytes", "### Resident (bytes)", map[string][]float64{"ours": {30}, "peer": {30}, "peer2": {31}}, "",
+			"ours peer peer2", "", "None of the 2 ranked figures of peers beats the best of roost's."},
+		{"a mark takes a peer out", "rate", "### Churn", map[string][]float64{"ours": {30}, "peer": {60}, "peer2": {20}}, "peer",
+			"ours peer2 peer", "", "The one ranked figure of a peer does not beat the best of roost's."},
+		{"a mark takes ours out", "rate", "### Churn", map[string][]float64{"ours": {90}, "ours2": {30}, "peer": {60}}, "ours",
+			"peer ours2 ours", "peer", "The one ranked figure of a peer beats the best of roost's (bold)."},
+		{"ours is not there", "rss_bytes", "### Resident (bytes)", map[string][]float64{"peer": {30}, "peer2": {20}}, "",
+			"peer2 peer", "", "This table has no ranked figure of a peer beside one of roost's."},
+		{"not to be ranked", "kernel_bytes", "### Kernel (bytes)", map[string][]float64{"ours": {30}, "peer": {20}}, "",
+			"ours peer", "", "Nothing in this table is ranked."},
+	} {
+		work, of := results.Idle, "plain"
+		if test.metric == "rate" {
+			work, of = results.Connect, "churn"
+		}
+		r := only(work, of, test.metric, kinds, all, 1, test.values)
+		for n := range r.Samples {
+			if r.Samples[n].Server == test.marked {
+				r.Samples[n].Marks = []results.Mark{results.Unsaturated}
+			}
+		}
+		rows, verdict := tableOf(t, page(t, r), test.heading)
+		var order, bold []string
+		for _, row := range rows[1:] {
+			name := strings.TrimPrefix(row[0], "▸ ")
+			order = append(order, name)
+			if strings.HasPrefix(row[1], "**") {
+				bold = append([]string{name}, bold...)
+			}
+		}
+		if got := strings.Join(order, " "); got != test.order {
+			t.Errorf("%s: the order is %s, want %s", test.name, got, test.order)
+		}
+		if got := strings.Join(bold, " "); got != test.bold {
+			t.Errorf("%s: bold is %q, want %q", test.name, got, test.bold)
+		}
+		if !strings.HasPrefix(verdict, test.verdict) {
+			t.Errorf("%s: it says %q, want %q", test.name, verdict, test.verdict)
+		}
+	}
+}
+
+func TestOneMarkedRoundIsEnough(t *testing.T) {
+	r := made()
+	rows, text := tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
+	if rows[2][0] != "gws" || !strings.HasSuffix(rows[2][2], "†") || strings.Contains(rows[2][2], "**") {
+		t.Errorf("gws was marked in one of two rounds, and its rate is shown as %q", rows[2])
+	}
+	if strings.Contains(rows[2][1], "†") {
+		t.Errorf("the mark of a rate is at the CPU: %q", rows[2][1])
+	}
+	r.Samples[3].Marks = []results.Mark{results.Unsaturated, results.ClientBound}
+	rows, text = tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
+	if !strings.HasSuffix(rows[2][2], " † ‡") || !strings.Contains(text, "† client-bound:") || !strings.Contains(text, "‡ unsaturated:") {
+		t.Errorf("of two marks: %q, %s", rows[2][2], text)
+	}
+}
+
+// A ratio needs a floor of its own round.
+func TestAFloorOfAnotherRound(t *testing.T) {
+	r := made()
+	for n := range r.Samples {
+		if s := &r.Samples[n]; s.Server == "floor" && s.Work == results.Echo && s.Round == 2 {
+			s.Values = nil
+		}
+	}
+	rows, _ := tableOf(t, page(t, r), "### CPU per message, ratio to the floor")
+	for _, row := range rows {
+		if row[0] == "▸ roost-inline" && row[1] != "1.10, 1 of 2 rounds" {
+			t.Errorf("the ratio is %q, want that of the first round", row[1])
+		}
+	}
+}
