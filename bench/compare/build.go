@@ -98,7 +98,7 @@ type ccBuild struct{ file string }
 
 func (b ccBuild) build(ctx context.Context, w *workshop) ([]string, string, error) {
 	binary := filepath.Join(w.dir, strings.TrimSuffix(filepath.Base(b.file), ".c")+"-c")
-	if _, err := w.run(ctx, w.source, "cc", "-O2", "-march=native", "-o", binary, b.file); err != nil {
+	if _, err := w.run(ctx, w.source, "cc", "-O3", "-march=native", "-o", binary, b.file); err != nil {
 		return nil, "", err
 	}
 	return []string{binary}, w.compiler(ctx), nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	"github.com/roostws/roost/bench"
@@ -74,7 +75,8 @@ func newsOf(p report.Progress) news {
 type client struct {
 	*process
 	stdin io.Closer
-	lines chan news // closed at the end
+	lines chan news            // closed at the end
+	last  atomic.Pointer[news] // what listen heard last
 }
 
 // connect starts a client on the client's processor. The caller kills it.
@@ -99,7 +101,7 @@ func (r *rig) connect(c bench.Config) (*client, error) {
 		stdout.Close()
 		return nil, err
 	}
-	k := &client{p, stdin, make(chan news, 1)}
+	k := &client{process: p, stdin: stdin, lines: make(chan news, 1)}
 	go k.follow(stdout)
 	if _, err := stdin.Write(append(config, '\n')); err != nil {
 		k.discard()
@@ -123,10 +125,7 @@ func (k *client) follow(from io.ReadCloser) {
 
 // discard ends it without a result.
 func (k *client) discard() {
-	go func() {
-		for range k.lines { // until the process is gone
-		}
-	}()
+	k.listen() // or it would wait for somebody to read, and never be gone
 	k.kill()
 }
 

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/roostws/roost/bench"
+	"github.com/roostws/roost/bench/compare/results"
+)
+
+// The connections that send messages at once, and those whose messages make the server
+// wait: one message in a hundred.
+const (
+	promptConns = 1000
+	waitConns   = 10
+	waitOneIn   = 100
+)
+
+// slowRate is the most messages a second.
+const slowRate = 5000
+
+func slowTrials(r *rig) []trial {
+	runs := 3 * (r.warmup + r.seconds + opening(promptConns))
+	return []trial{{work: results.Slow, name: "1in100", takes: starting + runs, measure: slow}}
+}
+
+// promptConfig sends messages that are answered at once; rate 0 is a closed loop.
+func promptConfig(r *rig, s *server, rate float64) bench.Config {
+	c := config(s, bench.Echo, promptConns, r.warmup, r.seconds)
+	c.Echo.Rate = rate
+	c.Messages.Templates = []string{"n" + strings.Repeat(".", 127)}
+	return c
+}
+
+// waitConfig sends those that make the server wait, for as long as the others may need.
+func waitConfig(r *rig, s *server, rate float64) bench.Config {
+	c := config(s, bench.Echo, waitConns, 0, r.warmup+r.seconds+overhead)
+	c.Echo.Rate = rate
+	c.Messages.Templates = []string{"s" + strings.Repeat(".", 127)}
+	return c
+}
+
+// slow measures messages that need no wait, first alone and then beside those that do.
+func slow(ctx context.Context, r *rig, p *program) outcome {
+	o := newOutcome()
+	s, err := r.serve(ctx, p, slowMode)
+	if o.failed(err) {
+		return o
+	}
+	defer s.end()
+	closed, err := r.drive(ctx, s, promptConfig(r, s, 0), nil)
+	if o.failed(err) && closed.Report == nil {
+		return o
+	}
+	rate := min(slowRate, closed.Exchange.ReceivedRate/5)
+	prompt := promptConfig(r, s, rate*(waitOneIn-1)/waitOneIn)
+	base, err := r.drive(ctx, s, prompt, nil)
+	if o.failed(err) && base.Report == nil {
+		return o
+	}
+	o.latencies("base_", base)
+	o.failed(beside(ctx, r, s, waitConfig(r, s, rate/waitOneIn), func() error {
+		l, err := r.drive(ctx, s, prompt, nil)
+		o.latencies("", l)
+		return err
+	}))
+	return o
+}
+
+// beside does something while a second client makes its run.
+func beside(ctx context.Context, r *rig, s *server, c bench.Config, do func() error) error {
+	k, err := r.connect(c)
+	if err != nil {
+		return err
+	}
+	defer k.discard()
+	started, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for sent := false; !sent; {
+		n, err := k.next(started)
+		if err != nil {
+			return s.blame(err)
+		}
+		sent = n.Received > 0
+	}
+	k.listen()
+	return do()
+}
+
+// latencies keeps those of a run, if it has any.
+func (o *outcome) latencies(prefix string, l load) {
+	if l.Report == nil || l.Latency == nil {
+		return
+	}
+	o.set(prefix+"p50_us", l.Latency.P50)
+	o.set(prefix+"p99_us", l.Latency.P99)
+	o.set(prefix+"p999_us", l.Latency.P999)
+}
