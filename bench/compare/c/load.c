@@ -239,11 +239,12 @@ static void measure(double warmup, double seconds) {
     uint64_t before = count;
     start = now();
     while (turn() < start + seconds) {}
-    printf("{\"count\":%lu,\"seconds\":%.6f}\n", count - before, now() - start);
+    uint64_t measured = count - before;
+    printf("{\"count\":%lu,\"seconds\":%.6f}\n", measured, now() - start);
     fflush(stdout);
-    if (count == before) fail("nothing was measured: no message, or handshake, was answered in time");
     ending = 1;
     while (in_flight()) turn();
+    if (!measured) fail("nothing was measured: no message, or handshake, was answered in time");
 }
 
 // prepare makes the frame that is sent, and the one that has to come back.
