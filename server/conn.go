@@ -79,6 +79,7 @@ type posted uint8
 const (
 	postedFlush  posted = 1 << iota // in a list of the loop that will call flush
 	postedResume                    // the mailbox has room again
+	postedCork                      // what is sent is gathered in loop.corked
 )
 
 // muted is the bit beside the State in Conn.state: the application, or a failure, ended the connection, and messages that wait in
@@ -107,19 +108,30 @@ func (c *Conn) send(op ws.OpCode, payload []byte, key string) Result {
 		c.mu.Unlock()
 		return Gone
 	}
-	var r Result
+	if c.corkLocked(op, payload, n, key) {
+		c.mu.Unlock()
+		return Queued
+	}
+	var b *pool.Buffer
 	if key != "" && c.loop.srv.config.Slow == SlowConflate && c.out != nil {
-		b := copyFrame(op, payload)
+		b = copyFrame(op, payload)
 		if c.replaceLocked(b.Bytes(), b, func(e *entry) bool { return e.key == key && e.kind == entryData }) {
 			c.trimLocked()
 			c.unlockAndPost()
 			c.loop.conflated.Add(1)
 			return Conflated
 		}
-		b.Release()
 	}
-	if r = c.admitLocked(n); r == Queued && !c.extendLocked(op, payload, n) {
-		b := copyFrame(op, payload)
+	r := c.admitLocked(n)
+	switch {
+	case r != Queued:
+		if b != nil {
+			b.Release()
+		}
+	case b != nil || !c.extendLocked(op, payload, n):
+		if b == nil {
+			b = copyFrame(op, payload)
+		}
 		c.pushLocked(entry{frame: b.Bytes(), owner: b, key: key, kind: entryData})
 	}
 	c.unlockAndPost()
@@ -161,6 +173,7 @@ func (c *Conn) SendPrepared(m *wsproto.Prepared) Result {
 		c.mu.Unlock()
 		return Gone
 	}
+	c.spillLocked()
 	r := c.admitLocked(len(m.Frame()))
 	if r == Queued {
 		c.pushLocked(entry{frame: m.Frame(), kind: entryData})
@@ -282,10 +295,14 @@ func (c *Conn) State() State { return State(c.state.Load() &^ muted) }
 func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out == nil {
-		return 0
+	n := 0
+	if c.posted&postedCork != 0 {
+		n = len(c.loop.corked.frames)
 	}
-	return c.out.bytes
+	if c.out != nil {
+		n += c.out.bytes
+	}
+	return n
 }
 
 // RemoteAddr is the peer's address. An IPv6 zone is not kept.

@@ -82,6 +82,13 @@ func (l *loop) deliverTo(sh *shard, s *subscription, p *publication) {
 		c.mu.Unlock()
 		return
 	}
+	if l.direct && c.out == nil && c.posted == 0 {
+		s.number, s.seq = p.number, p.seq
+		subs := c.subs
+		c.mu.Unlock()
+		l.writeThrough(c, subs, entry{frame: frame, kind: entryData}, false)
+		return
+	}
 	if c.admitLocked(len(frame)) == Queued {
 		c.pushLocked(entry{frame: frame, kind: entryData})
 		s.number, s.seq = p.number, p.seq

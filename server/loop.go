@@ -28,6 +28,9 @@ type loop struct {
 	iov     [][]byte
 	dirty   []*Conn // to flush at the end of the turn
 	scratch []byte
+	corked  cork
+	direct  bool // what is being delivered is the turn's only publication: nothing will come to be written with it
+	corks   bool // handlers run inline, and the engine is done with what it was given when Write returns
 	silence Silence
 	rand    *rand.Rand
 	id      int
@@ -171,7 +174,13 @@ func (l *loop) Data(t poller.Token, b *poller.Buffer) {
 	l.count.BytesIn += uint64(len(b.Bytes()))
 	switch c.phase {
 	case phaseOpen:
+		if !l.corks {
+			l.frames(c, b.Bytes(), b)
+			return
+		}
+		l.cork(c)
 		l.frames(c, b.Bytes(), b)
+		l.uncork(c)
 	case phaseHandshake:
 		l.handshake(c, b.Bytes())
 	case phaseDeciding: // reading is paused, but an engine may have had these in hand
@@ -229,9 +238,11 @@ func (l *loop) Turn() time.Duration {
 	for _, c := range work.conns {
 		l.steps(c)
 	}
+	l.direct = len(work.pubs) == 1 && !l.engine.Holds()
 	for i := range work.pubs {
 		l.deliver(work.pubs[i].topic, work.pubs[i].pub)
 	}
+	l.direct = false
 	for t := range work.late {
 		l.deliver(t, t.newest())
 	}

@@ -78,6 +78,7 @@ func (c *Conn) emptyLocked() {
 
 // pushLocked appends an entry whatever the bounds say.
 func (c *Conn) pushLocked(e entry) {
+	c.spillLocked()
 	o := c.outboundLocked()
 	if e.kind >= entrySubscribe {
 		o.steps++

@@ -127,6 +127,7 @@ func (s *Server) startLocked() error {
 		s.loops = append(s.loops, &loop{
 			srv: s, id: id, engine: engine, start: time.Now(),
 			iov:         make([][]byte, 0, maxIov),
+			corks:       s.config.Inline && !engine.Holds(),
 			rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 			unsentShare: int64(max(1, s.config.MaxOutboundTotal/s.config.Loops)),
 		})
