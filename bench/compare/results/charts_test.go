@@ -103,6 +103,43 @@ func TestAPanelOfFewerRounds(t *testing.T) {
 	}
 }
 
+func TestWhatChartsLeaveOut(t *testing.T) {
+	r := made()
+	r.Samples = append(r.Samples,
+		results.Sample{Round: 1, Work: results.Fanout, Case: "1000x1024", Server: "gws", Values: values{"cpu_us": 9}},
+		results.Sample{Round: 1, Work: results.Connect, Case: "churn", Server: "gws", Values: values{"cpu_us": 9000}})
+	_, pictures := charts(t, r)
+	if texts := textsOf(t, pictures["fanout.svg"]); strings.Contains(strings.Join(texts, "\n"), "1,000 × 1 KiB") {
+		t.Errorf("the chart of fan-out has other messages than small ones: %q", texts)
+	}
+	if texts := textsOf(t, pictures["latency.svg"]); strings.Contains(texts[1], "Less is better") {
+		t.Errorf("what is not ranked says %q", texts[1])
+	}
+	if texts := textsOf(t, pictures["connect.svg"]); !slices.Contains(texts, "0.4") || !slices.Contains(texts, "5,000") {
+		t.Errorf("panels with other units have not axes of their own: %q", texts)
+	}
+}
+
+func TestPanelsWithOneUnitHaveOneAxis(t *testing.T) {
+	r := made()
+	for of, rss := range map[string]float64{"plain": 4, "pinged": 2e6} {
+		r.Samples = append(r.Samples, results.Sample{Round: 1, Work: results.Idle, Case: of, Server: "gws", Values: values{"rss_bytes": rss}})
+	}
+	_, pictures := charts(t, r)
+	texts := textsOf(t, pictures["idle-memory.svg"])
+	for label, want := range map[string]int{"1,000": 3, "1,000,000": 3, "100": 0, "10,000": 0} { // every third, as they are narrow
+		n := 0
+		for _, text := range texts {
+			if text == label {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%d axes have %s, want %d: %q", n, label, want, texts)
+		}
+	}
+}
+
 func TestThePageShowsTheCharts(t *testing.T) {
 	r := made()
 	names, _ := charts(t, r)
@@ -164,16 +201,16 @@ func TestAxes(t *testing.T) {
 		file           string
 		work, of, what string
 		low, high      float64
-		has            []string
+		has, lacks     []string
 	}{
-		{"short", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 150, 900, []string{"100", "200", "500", "1,000"}},
-		{"long", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 20, 2e5, []string{"10", "100", "1,000", "10,000", "100,000"}},
-		{"too long", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 1e-9, 5e5, []string{"1", "100", "10,000"}},
-		{"equal", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 1000, 1000, []string{"500", "1,000"}},
-		{"linear", "fanout.svg", results.Fanout, "1000x128", "cpu_us", 3, 38, []string{"0", "10", "20", "30", "40"}},
-		{"small", "fanout.svg", results.Fanout, "1000x128", "cpu_us", 0.01, 0.07, []string{"0", "0.02", "0.04", "0.06"}},
-		{"large", "fanout.svg", results.Fanout, "1000x128", "cpu_us", 1, 38000, []string{"0", "10,000", "20,000"}},
-		{"time", "slow.svg", results.Slow, "1in100", "p99_us", 90, 2e6, []string{"100 µs", "1 ms", "10 ms", "100 ms", "1 s"}},
+		{"short", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 150, 900, []string{"100", "200", "500", "1,000"}, nil},
+		{"long", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 20, 2e5, []string{"10", "100", "1,000", "10,000", "100,000"}, nil},
+		{"too long", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 1e-9, 5e5, []string{"1", "100", "10,000"}, []string{"0.01", "0.0001"}},
+		{"equal", "idle-memory.svg", results.Idle, "plain", "rss_bytes", 1000, 1000, []string{"500", "1,000"}, nil},
+		{"linear", "fanout.svg", results.Fanout, "1000x128", "cpu_us", 3, 38, []string{"0", "10", "20", "30", "40"}, nil},
+		{"small", "fanout.svg", results.Fanout, "1000x128", "cpu_us", 0.01, 0.07, []string{"0", "0.02", "0.04", "0.06"}, nil},
+		{"large", "fanout.svg", results.Fanout, "1000x128", "cpu_us", 1, 38000, []string{"0", "10,000", "20,000"}, nil},
+		{"time", "slow.svg", results.Slow, "1in100", "p99_us", 90, 2e6, []string{"100 µs", "1 ms", "10 ms", "100 ms", "1 s"}, nil},
 	} {
 		r := only(test.work, test.of, test.what, map[string]results.Kind{"a": results.Ours, "b": results.Peer}, []string{"a", "b"}, 1,
 			map[string][]float64{"a": {test.low}, "b": {test.high}})
@@ -182,6 +219,11 @@ func TestAxes(t *testing.T) {
 		for _, label := range test.has {
 			if !slices.Contains(texts, label) {
 				t.Errorf("%s: the axis has no %s: %q", test.name, label, texts)
+			}
+		}
+		for _, label := range test.lacks {
+			if slices.Contains(texts[6:len(texts)-4], label) {
+				t.Errorf("%s: the axis has %s: %q", test.name, label, texts)
 			}
 		}
 		if bytes.Contains(pictures[test.file], []byte("NaN")) {

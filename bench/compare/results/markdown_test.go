@@ -2,10 +2,12 @@ package results_test
 
 import (
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roostws/roost/bench/compare/results"
 )
@@ -63,12 +65,15 @@ func TestWhatWentWrongIsTold(t *testing.T) {
 	r.Samples = append(r.Samples,
 		results.Sample{Round: 1, Work: results.Slow, Case: "1in100", Server: "gws", Error: "it left"},
 		results.Sample{Round: 2, Work: results.Slow, Case: "1in100", Server: "gws", Error: "it left"},
-		results.Sample{Round: 2, Work: results.Slow, Case: "1in100", Server: "gws", Error: "it came late"})
+		results.Sample{Round: 2, Work: results.Slow, Case: "1in100", Server: "gws", Error: "it left"},
+		results.Sample{Round: 2, Work: results.Slow, Case: "1in100", Server: "gws", Error: "it came late"},
+		results.Sample{Round: 2, Work: results.Slow, Case: "1in100", Server: "floor", Values: values{"p99_us": math.NaN()}})
 	text := page(t, r)
 	for _, want := range []string{
 		"\n- roost-pool, 1,000 × 512 B: `12 connections were reset by 'peer'` (round 2)\n",
 		"\n- gws, 1in100: `it left` (rounds 1, 2)\n",
 		"\n- gws, 1in100: `it came late` (round 2)\n",
+		"\n- floor, 1in100: `no finite number was measured for p99_us` (round 2)\n",
 		"\n| gws | – | – |\n",
 		"\n- bun: bun is not installed\n",
 		"\n- Churn was measured in 1 of 2 rounds.\n",
@@ -111,9 +116,11 @@ func TestHowFewRoundsAreTold(t *testing.T) {
 	}
 }
 
-func TestHowLongItTook(t *testing.T) {
+func TestWhenItWas(t *testing.T) {
 	r := made()
-	r.Finished = r.Started.Add(20e9)
+	// Already the next day, three hours to the east of where it is the 22nd.
+	r.Started = time.Date(2026, 11, 23, 1, 0, 0, 0, time.FixedZone("", 3*3600))
+	r.Finished = r.Started.Add(20 * time.Second)
 	if text := page(t, r); !strings.Contains(text, "22 November 2026, in less than a minute") {
 		t.Error("20 s are not less than a minute")
 	}

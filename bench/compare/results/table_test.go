@@ -124,6 +124,8 @@ func TestRanking(t *testing.T) {
 			"floor peer2 peer ours ours2", "peer peer2", "Of the 2 ranked figures of peers, 2 beat the best of roost's (bold)."},
 		{"equal is not better", "rss_bytes", "### Resident (bytes)", map[string][]float64{"ours": {30}, "peer": {30}, "peer2": {31}}, "",
 			"ours peer peer2", "", "None of the 2 ranked figures of peers beats the best of roost's."},
+		{"equal is not better where more is", "rate", "### Churn", map[string][]float64{"ours": {30}, "peer": {30}, "peer2": {29}}, "",
+			"ours peer peer2", "", "None of the 2 ranked figures of peers beats the best of roost's."},
 		{"a mark takes a peer out", "rate", "### Churn", map[string][]float64{"ours": {30}, "peer": {60}, "peer2": {20}}, "peer",
 			"ours peer2 peer", "", "The one ranked figure of a peer does not beat the best of roost's."},
 		{"a mark takes ours out", "rate", "### Churn", map[string][]float64{"ours": {90}, "ours2": {30}, "peer": {60}}, "ours",
@@ -166,7 +168,7 @@ func TestRanking(t *testing.T) {
 
 func TestOneMarkedRoundIsEnough(t *testing.T) {
 	r := made()
-	rows, text := tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
+	rows, _ := tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
 	if rows[2][0] != "gws" || !strings.HasSuffix(rows[2][2], "†") || strings.Contains(rows[2][2], "**") {
 		t.Errorf("gws was marked in one of two rounds, and its rate is shown as %q", rows[2])
 	}
@@ -174,7 +176,7 @@ func TestOneMarkedRoundIsEnough(t *testing.T) {
 		t.Errorf("the mark of a rate is at the CPU: %q", rows[2][1])
 	}
 	r.Samples[3].Marks = []results.Mark{results.Unsaturated, results.ClientBound}
-	rows, text = tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
+	rows, text := tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
 	if !strings.HasSuffix(rows[2][2], " † ‡") || !strings.Contains(text, "† client-bound:") || !strings.Contains(text, "‡ unsaturated:") {
 		t.Errorf("of two marks: %q, %s", rows[2][2], text)
 	}
@@ -193,5 +195,27 @@ func TestAFloorOfAnotherRound(t *testing.T) {
 		if row[0] == "▸ roost-inline" && row[1] != "1.10, 1 of 2 rounds" {
 			t.Errorf("the ratio is %q, want that of the first round", row[1])
 		}
+	}
+}
+
+func TestNamesOfCases(t *testing.T) {
+	for of, want := range map[string]string{
+		"200x20": "200 × 20 B", "10000x1024": "10,000 × 1 KiB", "100x16384": "100 × 16 KiB", "10x1048576": "10 × 1 MiB",
+		"1x1500": "1 × 1,500 B", "xx": "xx", "2x": "2x",
+	} {
+		r := only(results.Echo, of, "cpu_us", nil, []string{"a"}, 1, map[string][]float64{"a": {7}})
+		if rows, _ := tableOf(t, page(t, r), "### CPU per message, ratio to the floor"); rows[0][1] != want {
+			t.Errorf("the case %s is called %q, want %q", of, rows[0][1], want)
+		}
+	}
+}
+
+// A run that was made by hand may have samples of servers that it does not list.
+func TestAStrangerIsNoFloor(t *testing.T) {
+	r := made()
+	r.Servers = r.Servers[1:]
+	rows, _ := tableOf(t, page(t, r), "### CPU per message, ratio to the floor")
+	if len(rows) != 5 || rows[1][1] != "n/a" {
+		t.Errorf("without a floor in the list: %q", rows)
 	}
 }
