@@ -156,7 +156,7 @@ func TestBroadcast(t *testing.T) {
 		for range 5 {
 			all = append(all, dial(t, addr))
 		}
-		connect(t, addr) // without a handshake it gets nothing
+		late := connect(t, addr) // without a handshake it gets nothing
 		for i, size := range []int{0, 1, 128, 1024, 65536, 300000, 4 << 20} {
 			sender := all[i%5]
 			go sender.Write(append(masked(text, pattern(size)), masked(ping, []byte{byte(i)})...))
@@ -165,11 +165,13 @@ func TestBroadcast(t *testing.T) {
 			}
 			sender.gets(pong, []byte{byte(i)})
 		}
+		late.write([]byte(sample))
+		late.upgraded()
 		all[0].write(masked(closing, []byte{3, 232}))
 		all[0].gets(closing, []byte{3, 232})
 		all[0].ended()
 		all[1].write(masked(data, []byte("without it")))
-		for _, c := range all[1:] {
+		for _, c := range append(all[1:], late) {
 			c.gets(data, []byte("without it"))
 		}
 	})
@@ -204,8 +206,7 @@ func TestSlow(t *testing.T) {
 		for i := range 10 {
 			begin := time.Now()
 			a.write(masked([]byte{text, data}[i%2], []byte("slow")))
-			b.write(masked(text, []byte("held up")))
-			b.gets(text, []byte("held up"))
+			b.settled()
 			if d := time.Since(begin); d < wait {
 				t.Errorf("the loop was blocked for %v", d)
 			}
@@ -263,6 +264,26 @@ func TestEchoesThatNobodyReads(t *testing.T) {
 		}()
 		for range messages {
 			c.gets(data, pattern(size))
+		}
+	})
+}
+
+// A Close waits for the answers before it, which the socket may not take at once.
+func TestCloseBehindAnswers(t *testing.T) {
+	each(t, func(t *testing.T, p programs) {
+		addr, _ := p.serve(t, "echo")
+		probe := dial(t, addr)
+		for messages := 50; messages < 1500; messages += 50 {
+			c := dial(t, addr)
+			all := bytes.Repeat(masked(data, pattern(1000)), messages)
+			go c.Write(append(all, masked(closing, []byte{3, 232})...))
+			probe.settled()
+			for range messages {
+				c.gets(data, pattern(1000))
+			}
+			c.gets(closing, []byte{3, 232})
+			c.ended()
+			c.Close()
 		}
 	})
 }
