@@ -7,6 +7,8 @@
 // and costs a goroutine per message. A broadcast is gws's Broadcaster, which builds
 // the frame once and queues it per connection. That queue has no bound; see client for
 // the one that it gets here.
+//
+// gws answers a Close frame of the codes 1001 to 1013 with 1000.
 package main
 
 import (

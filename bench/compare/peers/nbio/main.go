@@ -15,10 +15,13 @@
 // message in nbio: every connection gets a frame of its own. A slow reader is closed
 // when more than 1 MiB waits for it (MaxWriteBufferSize) or, if a goroutine reads it,
 // 256 messages.
+//
+// nbio v1.6.8 does not hand an empty message to OnMessage, so that it is not answered.
 package main
 
 import (
 	"flag"
+	"net"
 	"net/http"
 	"time"
 
@@ -44,10 +47,14 @@ func main() {
 		contract.Usage("--io is default, nonblocking, blocking or mixed, not %q", *io)
 	}
 	logging.SetLevel(logging.LevelNone)
+	// Start does not return if nbio's poller cannot listen, so the address is tried here.
+	l, err := net.Listen("tcp", flags.Addr)
+	contract.Must(err)
 	upgrader := newUpgrader(flags)
 	config := nbhttp.Config{
 		Network:                      "tcp",
 		Addrs:                        []string{flags.Addr},
+		Listen:                       func(string, string) (net.Listener, error) { return l, nil },
 		IOMod:                        mod,
 		ReleaseWebsocketPayload:      true,
 		MaxWebsocketFramePayloadSize: contract.MaxMessage,
@@ -62,7 +69,9 @@ func main() {
 	if flags.Mode == contract.Broadcast {
 		config.MaxWriteBufferSize = contract.MaxUnsent
 	}
-	contract.Must(nbhttp.NewEngine(config).Start())
+	engine := nbhttp.NewEngine(config)
+	upgrader.Engine = engine // where a goroutine reads, its settings count and not the default engine's
+	contract.Must(engine.Start())
 	select {}
 }
 

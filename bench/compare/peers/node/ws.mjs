@@ -38,7 +38,7 @@ const handlers = {
   },
 
   async slow(ws, message, isBinary) {
-    if (message[0] === 's'.charCodeAt(0)) await sleep(5);
+    if (message[0] === 's'.charCodeAt(0)) await sleep(6); // a timer may fire 1 ms early, and 5 are due
     ws.send(message, { binary: isBinary });
   },
 
