@@ -7,7 +7,7 @@ import (
 )
 
 // mostTicks of a linear axis.
-const mostTicks = 5
+const mostTicks = 6
 
 // longest logarithmic axis, in decades. What is less than it has gets no bar.
 const longest = 6
