@@ -55,6 +55,7 @@ func (r *rig) driveC(ctx context.Context, s *server, work string, numbers ...int
 	// Killing it is what ends a read that nothing else would end.
 	defer context.AfterFunc(ctx, k.kill)()
 	c, err := k.count(s, stdout)
+	r.others.add(c.usage)
 	if ctx.Err() != nil {
 		return count{}, context.Cause(ctx)
 	}

@@ -43,6 +43,7 @@ func (r *rig) drive(ctx context.Context, s *server, c bench.Config, enough func(
 	}
 	defer k.discard()
 	l, err := k.watch(ctx, s, c, enough)
+	r.others.add(l.usage)
 	return l, s.blame(err)
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,8 +8,8 @@ import (
 	"github.com/roostws/roost/bench/compare/results"
 )
 
-// write writes the results to a directory, and their summary to the standard output.
-func write(run *results.Run, dir string) error {
+// write writes the results to a directory, and their summary to another place.
+func write(run *results.Run, dir string, summary io.Writer) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -23,8 +22,7 @@ func write(run *results.Run, dir string) error {
 	if _, err := run.WriteCharts(dir); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "written to %s\n", dir)
-	return run.WriteSummary(os.Stdout)
+	return run.WriteSummary(summary)
 }
 
 func writeFile(name string, write func(io.Writer) error) error {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"time"
 
 	"github.com/roostws/roost/bench"
@@ -58,10 +58,10 @@ func pingedTakes(r *rig, programs []*program) time.Duration {
 
 // pinged holds the connections of all servers at the same time, each with a message of
 // two bytes now and then, and takes the slope of memory at the end.
-func pinged(ctx context.Context, r *rig, programs []*program) []results.Sample {
+func pinged(ctx context.Context, r *rig, programs []*program, progress io.Writer) []results.Sample {
 	var samples []results.Sample
 	for _, batch := range batches(r, programs, available()) {
-		samples = append(samples, pingedBatch(ctx, r, batch)...)
+		samples = append(samples, pingedBatch(ctx, r, batch, progress)...)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -69,7 +69,7 @@ func pinged(ctx context.Context, r *rig, programs []*program) []results.Sample {
 	return samples
 }
 
-func pingedBatch(ctx context.Context, r *rig, programs []*program) []results.Sample {
+func pingedBatch(ctx context.Context, r *rig, programs []*program, progress io.Writer) []results.Sample {
 	var pairs []*pair
 	for _, p := range programs {
 		if !p.does(results.Idle) {
@@ -80,7 +80,7 @@ func pingedBatch(ctx context.Context, r *rig, programs []*program) []results.Sam
 		q.err = q.open(ctx, r)
 		pairs = append(pairs, q)
 	}
-	fmt.Fprintf(os.Stderr, "idle pinged: %d servers hold their connections for %v\n", len(pairs), r.pings)
+	fmt.Fprintf(progress, "idle pinged: %d servers hold their connections for %v\n", len(pairs), r.pings)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -90,7 +90,7 @@ func pingedBatch(ctx context.Context, r *rig, programs []*program) []results.Sam
 	for _, q := range pairs {
 		o := q.measure(r)
 		s := o.sample(step{0, trial{work: results.Idle, name: "pinged"}, q.program})
-		fmt.Fprintln(os.Stderr, line(s, 1, 0))
+		fmt.Fprintln(progress, line(s, 1, 0))
 		samples = append(samples, s)
 	}
 	return samples

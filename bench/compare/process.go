@@ -17,6 +17,7 @@ import (
 // process is a program that the driver started, pinned to one processor.
 type process struct {
 	cmd    *exec.Cmd
+	cpu    int // that it is pinned to
 	stderr *lastLine
 	done   chan struct{} // closed when it has ended and was waited for
 	err    error         // how it ended; to be read after done
@@ -24,7 +25,7 @@ type process struct {
 
 // launch starts cmd on one processor. The caller ends it by end or kill.
 func launch(cmd *exec.Cmd, cpu int) (*process, error) {
-	p := &process{cmd: cmd, stderr: &lastLine{}, done: make(chan struct{})}
+	p := &process{cmd: cmd, cpu: cpu, stderr: &lastLine{}, done: make(chan struct{})}
 	cmd.Stderr = p.stderr
 	// A group of its own keeps the terminal's Ctrl-C from it: the driver ends it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

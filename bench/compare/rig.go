@@ -17,6 +17,7 @@ type rig struct {
 	quick                bool
 	patience             time.Duration // until a server listens
 	ports                *portList
+	others               disturbance
 }
 
 // trial is one case of a work, for one server at a time.

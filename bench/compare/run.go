@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +28,9 @@ type runCommand struct {
 	NPM       string        `name:"npm" type:"path" placeholder:"DIR" help:"Keep what npm installs here, for the next run."`
 	ServerCPU int           `default:"0" help:"Processor for the server (${default})."`
 	ClientCPU int           `default:"1" help:"Processor for the client (${default})."`
-	KeepGoing bool          `help:"Leave out servers that cannot be built, and those that fail, without failing at the end."`
+	KeepGoing bool          `help:"End with status 0 also when a server could not be built or a measurement failed."`
+
+	progress, summary io.Writer // lines of each step, and the table at the end
 }
 
 // Run does what the flags say.
@@ -50,6 +53,7 @@ func (c *runCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
+	c.progress, c.summary = os.Stderr, os.Stdout
 	return c.compare(ctx, entries, temp)
 }
 
@@ -100,15 +104,19 @@ func (c *runCommand) compare(ctx context.Context, entries []entry, temp string) 
 		return err
 	}
 	run := c.results(ctx, w)
-	programs := buildAll(ctx, w, r, entries, run)
+	programs := c.buildAll(ctx, w, r, entries, run)
 	c.measure(ctx, r, programs, run)
 	run.Finished = time.Now()
+	if text := r.others.String(); text != "" {
+		run.Machine.Notes = append(run.Machine.Notes, text)
+	}
 	if ctx.Err() != nil {
 		run.Machine.Notes = append(run.Machine.Notes, "interrupted: some samples are missing")
 	}
-	if err := write(run, c.Out); err != nil {
+	if err := write(run, c.Out, c.summary); err != nil {
 		return err
 	}
+	fmt.Fprintf(c.progress, "written to %s\n", c.Out)
 	return c.verdict(ctx, run)
 }
 
@@ -154,13 +162,13 @@ func (c *runCommand) measure(ctx context.Context, r *rig, programs []*program, r
 	if c.wants(results.Idle) {
 		total += pingedTakes(r, programs)
 	}
-	fmt.Fprintf(os.Stderr, "%d servers, %d measurements: about %s\n", len(programs), len(steps), about(total))
+	fmt.Fprintf(c.progress, "%d servers, %d measurements: about %s\n", len(programs), len(steps), about(total))
 	carryOut(ctx, r, steps, func(_ step, s results.Sample, left time.Duration) {
 		run.Samples = append(run.Samples, s)
-		fmt.Fprintln(os.Stderr, line(s, c.Rounds, left))
+		fmt.Fprintln(c.progress, line(s, c.Rounds, left))
 	})
 	if c.wants(results.Idle) && ctx.Err() == nil {
-		run.Samples = append(run.Samples, pinged(ctx, r, programs)...)
+		run.Samples = append(run.Samples, pinged(ctx, r, programs, c.progress)...)
 	}
 }
 
@@ -173,10 +181,10 @@ func (c *runCommand) wanted(trials []trial) []trial {
 }
 
 // buildAll builds the servers and lists them in run, also those that cannot be built.
-func buildAll(ctx context.Context, w *workshop, r *rig, entries []entry, run *results.Run) []*program {
+func (c *runCommand) buildAll(ctx context.Context, w *workshop, r *rig, entries []entry, run *results.Run) []*program {
 	var programs []*program
 	for _, e := range entries {
-		fmt.Fprintf(os.Stderr, "build %s\n", e.name)
+		fmt.Fprintf(c.progress, "build %s\n", e.name)
 		p := &program{entry: e}
 		var err error
 		if p.command, p.version, err = e.build.build(ctx, w); err == nil {
@@ -186,7 +194,7 @@ func buildAll(ctx context.Context, w *workshop, r *rig, entries []entry, run *re
 		listed := results.Server{Name: e.name, Version: p.version, About: e.about, Kind: e.kind}
 		if err != nil {
 			listed.NotRun = err.Error()
-			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", e.name, err)
+			fmt.Fprintf(c.progress, "%s is left out: %v\n", e.name, err)
 		} else {
 			programs = append(programs, p)
 		}

@@ -5,66 +5,53 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// tick is the unit of processor time in /proc: USER_HZ, which is 100 on every processor
-// that Go runs on.
-const tick = 10 * time.Millisecond
-
 // cpuTime returns the processor time that the process used since it began: that of all
-// its threads, and of its children.
+// its threads, and of the children that it has.
 func (p *process) cpuTime() (time.Duration, error) {
 	used, err := processTime(p.pid())
 	if err == nil {
 		return used, nil
 	}
-	if !errors.Is(err, os.ErrNotExist) {
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ESRCH) {
 		return 0, err
 	}
-	// It has ended, so that /proc does not know it any more: then the kernel has told its parent.
+	// It has ended: then the kernel has told its parent.
 	<-p.done
 	state := p.cmd.ProcessState
 	return state.UserTime() + state.SystemTime(), nil
 }
 
 func processTime(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	used, err := parseStat(string(text))
+	used, err := processClock(pid)
 	if err != nil {
 		return 0, err
 	}
 	for _, child := range children(pid) {
-		if more, err := processTime(child); err == nil { // or it ended just now, and the parent's figure has it
+		if more, err := processTime(child); err == nil { // else it ended just now
 			used += more
 		}
 	}
 	return used, nil
 }
 
-// parseStat returns the processor time in a line of /proc/PID/stat: its threads', and
-// that of children that were waited for.
-func parseStat(line string) (time.Duration, error) {
-	// The second field is the name, in parentheses, and may hold anything.
-	_, rest, ok := strings.Cut(line[strings.LastIndexByte(line, ')')+1:], " ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 15 {
-		return 0, fmt.Errorf("%q is no line of /proc/PID/stat", line)
+// processClock reads the clock of a process, which counts the time of all its threads,
+// also of those that have ended, and is much finer than the ticks of /proc/PID/stat.
+func processClock(pid int) (time.Duration, error) {
+	// clock_getcpuclockid(3): the complement of the process in the upper bits, below it
+	// that all threads are meant (0) and the scheduler's count (2).
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
+		return 0, fmt.Errorf("the processor time of process %d cannot be read: %w", pid, err)
 	}
-	var sum int64
-	for _, f := range fields[11:15] { // utime, stime, cutime, cstime
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%q is no line of /proc/PID/stat: %w", line, err)
-		}
-		sum += n
-	}
-	return time.Duration(sum) * tick, nil
+	return time.Duration(t.Nano()), nil
 }
 
 // children returns the processes that pid's threads have started, as far as the kernel
@@ -89,10 +76,12 @@ func children(pid int) []int {
 	return all
 }
 
-// moment is what two processes have used by a time.
+// moment is what two processes, and the processors that they are pinned to, have used by
+// a time.
 type moment struct {
 	at             time.Time
 	server, client time.Duration
+	both           time.Duration // of the two processors, by whomever
 }
 
 func look(server, client *process) (moment, error) {
@@ -101,18 +90,55 @@ func look(server, client *process) (moment, error) {
 		return moment{}, err
 	}
 	c, err := client.cpuTime()
-	return moment{time.Now(), s, c}, err
+	if err != nil {
+		return moment{}, err
+	}
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return moment{}, err
+	}
+	both := busy(string(text), server.cpu) + busy(string(text), client.cpu)
+	return moment{time.Now(), s, c, both}, nil
 }
 
-// usage is what server and client used between two moments, in seconds.
-type usage struct{ seconds, server, client float64 }
+// tick is the unit of processor time in /proc/stat: USER_HZ, which is 100 on every
+// processor that Go runs on.
+const tick = 10 * time.Millisecond
+
+// busy returns how long a processor has not been idle, by the text of /proc/stat. Time
+// that the machine below did not give counts.
+func busy(stat string, cpu int) time.Duration {
+	name := fmt.Sprintf("cpu%d", cpu)
+	for line := range strings.Lines(stat) {
+		f := strings.Fields(line)
+		if len(f) < 9 || f[0] != name {
+			continue
+		}
+		var sum int64
+		for _, i := range []int{1, 2, 3, 6, 7, 8} { // user, nice, system, irq, softirq, steal
+			n, err := strconv.ParseInt(f[i], 10, 64)
+			if err != nil {
+				return 0
+			}
+			sum += n
+		}
+		return time.Duration(sum) * tick
+	}
+	return 0
+}
+
+// usage is what server and client used between two moments, and others on their
+// processors, in seconds.
+type usage struct{ seconds, server, client, others float64 }
 
 func (m moment) until(end moment) usage {
-	return usage{
+	u := usage{
 		seconds: end.at.Sub(m.at).Seconds(),
 		server:  (end.server - m.server).Seconds(),
 		client:  (end.client - m.client).Seconds(),
 	}
+	u.others = max(0, (end.both-m.both).Seconds()-u.server-u.client)
+	return u
 }
 
 // serverCores and clientCores are how many processors were busy.
@@ -121,3 +147,35 @@ func (u usage) clientCores() float64 { return u.client / u.seconds }
 
 // perUnit is the server's processor time for each of rate things a second, in µs.
 func (u usage) perUnit(rate float64) float64 { return 1e6 * u.serverCores() / rate }
+
+// disturbance is how much others used of the two processors, as a share of them, in each
+// measurement of a run.
+type disturbance []float64
+
+func (d *disturbance) add(u usage) {
+	if u.seconds > 0 {
+		*d = append(*d, u.others/(2*u.seconds))
+	}
+}
+
+// disturbed is the share above which others bend a measurement.
+const disturbed = 0.05
+
+// String says how much it was, empty if it was nothing to speak of.
+func (d disturbance) String() string {
+	if len(d) == 0 {
+		return ""
+	}
+	sorted := slices.Sorted(slices.Values(d))
+	above := 0
+	for _, share := range sorted {
+		if share > disturbed {
+			above++
+		}
+	}
+	if above == 0 {
+		return ""
+	}
+	return fmt.Sprintf("other processes, or the machine below, took more than %.0f %% of the two processors in %d of %d measurements, and %.0f %% in the median: figures measured so are not to be trusted",
+		100*disturbed, above, len(sorted), 100*sorted[len(sorted)/2])
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/roostws/roost/bench/compare/results"
+)
+
+// tree writes files, by their names.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestPeersThatCannotBeBuilt: they are listed with the reason, and the others run.
+func TestPeersThatCannotBeBuilt(t *testing.T) {
+	source := tree(t, map[string]string{
+		"go.mod":               "module example\n\ngo 1.26\n",
+		"peers/broken/main.go": "package main\n\nfunc main() { nonsense() }\n",
+		"peers/mute/main.go":   "package main\n\nimport \"os\"\n\nfunc main() { println(\"no luck\"); os.Exit(1) }\n",
+		"peers/fine/main.go": `package main
+
+import ("net"; "os")
+
+func main() {
+	l, err := net.Listen("tcp", os.Args[2])
+	if err != nil { panic(err) }
+	for { l.Accept() }
+}
+`,
+		"peers/package.json": "{}",
+	})
+	t.Setenv("PATH", tree(t, map[string]string{"npm": "#!/bin/sh\necho first >&2\necho registry is away >&2\nexit 1\n"})+":"+os.Getenv("PATH"))
+	entries := []entry{
+		{name: "broken", build: goBuild{dir: "broken"}},
+		{name: "absent", build: goBuild{dir: "absent"}},
+		{name: "mute", build: goBuild{dir: "mute"}},
+		{name: "fine", build: goBuild{dir: "fine"}, works: []string{results.Fanout}},
+		{name: "unnamed", build: goBuild{dir: "fine", module: "example.com/other"}},
+		{name: "node", build: npmBuild{script: "node/ws.mjs", runtime: "node", module: "ws"}},
+		{name: "c", build: ccBuild{"c/none.c"}},
+	}
+	w := &workshop{source: source, dir: t.TempDir(), npm: t.TempDir()}
+	found := &results.Run{}
+	c := &runCommand{progress: io.Discard}
+	programs := c.buildAll(t.Context(), w, testRig(t), entries, found)
+	if namesOf(programs) != "fine" {
+		t.Errorf("%s can run, want fine", namesOf(programs))
+	}
+	wants := map[string]string{
+		"broken": "undefined: nonsense", "absent": "absent", "mute": "the server ended: no luck", "fine": "",
+		"unnamed": "without example.com/other", "node": "npm: registry is away", "c": "cc: ",
+	}
+	for _, s := range found.Servers {
+		if want := wants[s.Name]; !strings.Contains(s.NotRun, want) || (want == "") != (s.NotRun == "") {
+			t.Errorf("%s is not run because of %q, want %q", s.Name, s.NotRun, want)
+		}
+	}
+	if len(found.Servers) != len(entries) {
+		t.Errorf("%d servers are listed, want %d", len(found.Servers), len(entries))
+	}
+}
+
+func TestNpm(t *testing.T) {
+	source := tree(t, map[string]string{"peers/package.json": "{}", "peers/node/ws.mjs": "script", "peers/node/lib/x.mjs": "more"})
+	log := filepath.Join(t.TempDir(), "log")
+	t.Setenv("PATH", tree(t, map[string]string{
+		"npm":  "#!/bin/sh\necho $1 >>" + log + "\nmkdir -p node_modules/ws\necho '{\"version\":\"8.1.2\"}' >node_modules/ws/package.json\n",
+		"node": "#!/bin/sh\necho v20.1\n",
+	})+":"+os.Getenv("PATH"))
+	w := &workshop{source: source, dir: t.TempDir(), npm: t.TempDir()}
+	b := npmBuild{script: "node/ws.mjs", runtime: "node", module: "ws"}
+	for range 2 { // the second finds everything installed
+		command, version, err := b.build(t.Context(), w)
+		if err != nil || version != "8.1.2 on node v20.1" || len(command) != 2 || command[1] != filepath.Join(w.npm, "node/ws.mjs") {
+			t.Fatalf("%v, %q, %v", command, version, err)
+		}
+	}
+	for _, name := range []string{"node/ws.mjs", "node/lib/x.mjs", "package.json"} {
+		if _, err := os.Stat(filepath.Join(w.npm, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if calls, err := os.ReadFile(log); err != nil || string(calls) != "install\n" {
+		t.Errorf("npm was called with %q, %v", calls, err)
+	}
+	b.module = "other"
+	if _, _, err := b.build(t.Context(), w); err == nil {
+		t.Error("a module that is not there has a version")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	all, err := choose(nil)
+	if err != nil || len(all) != len(catalogue) {
+		t.Errorf("%d servers, %v", len(all), err)
+	}
+	some, err := choose([]string{"gws", floorName})
+	if err != nil || len(some) != 2 || some[0].name != floorName {
+		t.Errorf("%v, %v", some, err)
+	}
+	if _, err := choose([]string{"gws", "gsw"}); err == nil || !strings.Contains(err.Error(), `no server "gsw": there are floor, `) {
+		t.Errorf("%v", err)
+	}
+}

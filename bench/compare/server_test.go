@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roostws/roost/bench"
+)
+
+func TestServersThatFail(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		program  *program
+		patience time.Duration
+		want     string
+	}{
+		{"dies at start", script("echo first >&2; echo no luck today >&2; exit 3"), patience, "the server ended: no luck today"},
+		{"dies without a word", script("exit 3"), patience, "the server ended: exit status 3"},
+		{"ends as if all were well", script("exit 0"), patience, "the server ended: it ended without a word"},
+		{"never listens", script("exec sleep 60"), 100 * time.Millisecond, "does not listen at 127.0.0.1:"},
+		{"is not there", &program{command: []string{"/nonexistent/server"}}, patience, "cannot be started: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := testRig(t)
+			r.patience = tt.patience
+			o := echoCase{conns: 10, size: 10}.measure(t.Context(), r, tt.program)
+			if o.err == nil || !strings.HasPrefix(o.err.Error(), tt.want) || len(o.values) > 0 {
+				t.Errorf("%v with values %v, want %q", o.err, o.values, tt.want)
+			}
+		})
+	}
+}
+
+// TestServersThatFailLater: whichever work it is, the sample says what the server said.
+func TestServersThatFailLater(t *testing.T) {
+	echo := echoCase{conns: 10, size: 10}
+	for name, measure := range map[string]func(context.Context, *rig, *program) outcome{
+		"echo": echo.measure, "slow": slow,
+		"echoed": idleCase{"hello"}.measure,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := measure(t.Context(), testRig(t), own(t, "mortal"))
+			if o.err == nil || o.err.Error() != "the server ended: out of luck" {
+				t.Errorf("%v", o.err)
+			}
+		})
+	}
+}
+
+func TestServersThatRefuse(t *testing.T) {
+	echo := echoCase{conns: 10, size: 10}
+	for name, measure := range map[string]func(context.Context, *rig, *program) outcome{
+		"echo": echo.measure, "slow": slow,
+		"plain": idleCase{""}.measure, "storm": stormCase{10, time.Second}.measure,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := measure(t.Context(), testRig(t), own(t, "refusing"))
+			if o.err == nil || len(o.values) > 0 {
+				t.Errorf("%v with values %v", o.err, o.values)
+			}
+		})
+	}
+}
+
+func TestPingedServersThatFail(t *testing.T) {
+	var said strings.Builder
+	samples := pinged(t.Context(), testRig(t), []*program{own(t, "mortal"), own(t, "refusing")}, &said)
+	if len(samples) != 2 {
+		t.Fatalf("%d samples: %s", len(samples), said.String())
+	}
+	for _, s := range samples {
+		if s.Error == "" || s.Case != "pinged" || len(s.Values) > 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestPorts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, text, _ := net.SplitHostPort(taken.Addr().String())
+	port, _ := strconv.Atoi(text)
+	l := &portList{next: port - 1, end: min(port+200, 65535)}
+	seen := map[int]bool{port: true}
+	for n := 0; ; n++ {
+		p, err := l.take()
+		if err != nil {
+			if n == 0 {
+				t.Fatal(err)
+			}
+			return // the end of the list
+		}
+		if seen[p] {
+			t.Fatalf("port %d again, or while somebody listens there", p)
+		}
+		seen[p] = true
+	}
+}
+
+func TestRuns(t *testing.T) {
+	r := testRig(t)
+	s, err := r.serve(t.Context(), own(t, "mortal"), echoMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.end()
+	c := config(s, bench.Echo, 5, time.Millisecond, 100*time.Millisecond)
+	c.Echo.Rate = 100
+	l, err := r.drive(t.Context(), s, c, nil)
+	if err != nil || !l.whole() || l.Latency == nil || l.Latency.Count != 10 {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	if l.seconds < 0.05 || l.serverCores() > 2 {
+		t.Errorf("the usage is %+v", l.usage)
+	}
+	c.Duration = bench.Duration(time.Hour)
+	c.Echo.Rate = 1
+	l, err = r.drive(t.Context(), s, c, func(news) bool { return true })
+	if l.Report == nil || !l.Report.Interrupted || l.whole() || err != errCut {
+		t.Errorf("a run that was stopped has %+v, %v", l, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.drive(ctx, s, c, nil); err != context.Canceled {
+		t.Errorf("a run that was cancelled: %v", err)
+	}
+	c.Scenario = "nonsense"
+	if _, err := r.drive(t.Context(), s, c, nil); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("a wrong configuration: %v", err)
+	}
+}
