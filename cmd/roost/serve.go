@@ -16,6 +16,8 @@ type serveFlags struct {
 	Loops    int    `help:"Event loops; 0 means one per processor."`
 	Engine   string `default:"auto" help:"What waits for the sockets: epoll, netpoll or auto (${default})."`
 
+	HandshakeTimeout time.Duration `default:"10s" help:"From the accepted connection to the answer to its handshake (${default})."`
+
 	PingAfter time.Duration `default:"30s" help:"A connection that sent nothing for so long gets a ping (${default})."`
 	PingGrace time.Duration `default:"10s" help:"One that sends nothing for so long after the ping is ended (${default})."`
 }
@@ -36,5 +38,8 @@ func (s *serveFlags) prepare() error {
 }
 
 func (s *serveFlags) config() server.Config {
-	return server.Config{MaxConns: s.MaxConns, Loops: s.Loops, Engine: s.Engine, PingAfter: s.PingAfter, PingGrace: s.PingGrace}
+	return server.Config{
+		MaxConns: s.MaxConns, Loops: s.Loops, Engine: s.Engine,
+		HandshakeTimeout: s.HandshakeTimeout, PingAfter: s.PingAfter, PingGrace: s.PingGrace,
+	}
 }
