@@ -1,0 +1,78 @@
+package guard
+
+import (
+	"bytes"
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A peer is a client's socket. Its calls are read and write, which the
+// server uses for neither; so a count of system calls tells the two sides apart. They go
+// round the scheduler, as the server's do, for the client to cost little and always the same.
+type peer int
+
+// dial opens n WebSocket connections.
+func dial(addr string, n int) []peer {
+	a := netip.MustParseAddrPort(addr)
+	peers := make([]peer, n)
+	for i := range peers {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		must(err)
+		must(unix.Connect(fd, &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}))
+		_, err = unix.Write(fd, []byte(request))
+		must(err)
+		peers[i] = peer(fd)
+	}
+	for _, p := range peers {
+		p.upgraded()
+		must(unix.SetNonblock(int(p), true))
+	}
+	return peers
+}
+
+// upgraded reads the answer to the handshake. It comes by itself in one write: no
+// message follows before all have their answer.
+func (p peer) upgraded() {
+	answer := make([]byte, 4096)
+	n, err := unix.Read(int(p), answer)
+	must(err)
+	if !bytes.HasPrefix(answer[:n], []byte("HTTP/1.1 101 ")) || !bytes.HasSuffix(answer[:n], []byte("\r\n\r\n")) {
+		fail("the server answered %q", answer[:n])
+	}
+}
+
+func (p peer) write(b []byte) {
+	n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(p), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if errno != 0 || int(n) != len(b) {
+		fail("a client's write: %v", errno)
+	}
+}
+
+// read reads len(b) bytes that were sent already: one call, unless the kernel keeps them back.
+func (p peer) read(b []byte) {
+	for len(b) > 0 {
+		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(p), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		switch {
+		case errno == unix.EAGAIN:
+			p.await()
+		case errno != 0 || n == 0:
+			fail("a client's read: %d bytes, %v", n, errno)
+		default:
+			b = b[n:]
+		}
+	}
+}
+
+// patience is for how many milliseconds a client waits for bytes: whatever they are,
+// they are lost then.
+const patience = 20_000
+
+func (p peer) await() {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(p), Events: unix.POLLIN}}, patience)
+	if n == 0 || err != nil && err != unix.EINTR {
+		fail("no answer within %d ms (%v)", patience, err)
+	}
+}
