@@ -24,6 +24,8 @@ var allowed = map[string][]string{
 	"bench/live":      {"bench/report"},
 	"bench":           {"bench/report", "internal/memtls", "wsproto", "poller"},
 
+	"bench/million": {"bench/report"},
+
 	"cmd/roost": {
 		"feed", "server", "wsproto", "poller", "pool",
 		"bench", "bench/report", "bench/live", "internal/memtls", "internal/doctor",
