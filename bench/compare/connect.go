@@ -13,14 +13,14 @@ import (
 const concurrency = 64
 
 func connectTrials(r *rig) []trial {
-	storm := stormCase{10_000, 10 * time.Second}
+	trials := []trial{{work: results.Connect, name: "churn", takes: starting + r.warmup + r.seconds + 100*time.Millisecond, measure: churn}}
 	if r.quick {
-		storm = stormCase{2000, 5 * time.Second}
+		return trials
 	}
-	return []trial{
-		{work: results.Connect, name: "churn", takes: starting + r.warmup + r.seconds + 100*time.Millisecond, measure: churn},
-		{work: results.Connect, name: "storm", takes: starting + 2*opening(storm.conns) + time.Second, measure: storm.measure},
-	}
+	storm := stormCase{10_000, 10 * time.Second}
+	return append(trials, trial{
+		work: results.Connect, name: "storm", takes: starting + 2*opening(storm.conns) + time.Second, measure: storm.measure,
+	})
 }
 
 // churn connects, upgrades and resets as often as it can.

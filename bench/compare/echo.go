@@ -30,8 +30,8 @@ var echoCases = []echoCase{
 
 // quickEchoCases are the least that shows all metrics.
 var quickEchoCases = []echoCase{
-	{1000, 512, true, openShares[:1]},
-	{200, 20, false, nil},
+	{1000, 512, false, openShares[:1]},
+	{200, 20, true, nil},
 }
 
 func echoTrials(r *rig) []trial {
@@ -59,7 +59,7 @@ func echoTrials(r *rig) []trial {
 const starting = 300 * time.Millisecond
 
 func opening(conns int) time.Duration {
-	return 150*time.Millisecond + time.Duration(conns)*150*time.Microsecond
+	return 100*time.Millisecond + time.Duration(conns)*80*time.Microsecond
 }
 
 func (e echoCase) config(r *rig, s *server, rate float64) bench.Config {

@@ -20,6 +20,10 @@ var fanoutCases = []fanoutCase{
 	{1000, 128}, {1000, 1024}, {10_000, 128}, {10_000, 1024}, {18_000, 128}, {18_000, 1024},
 }
 
+// usual is about how many deliveries a second are half of what a server can do, to tell in
+// advance how long it takes.
+const usual = 60_000
+
 func fanoutTrials(r *rig) []trial {
 	cases := fanoutCases
 	if r.quick {
@@ -29,7 +33,7 @@ func fanoutTrials(r *rig) []trial {
 	for _, c := range cases {
 		trials = append(trials, trial{
 			work: results.Fanout, name: c.name(), measure: c.measure,
-			takes: starting + 2*(opening(c.conns)+r.warmup+r.seconds) + time.Second,
+			takes: starting + 2*(opening(c.conns)+r.warmup) + r.seconds + c.lasting(r, usual) + 500*time.Millisecond,
 		})
 	}
 	if r.quick {
@@ -37,7 +41,7 @@ func fanoutTrials(r *rig) []trial {
 	}
 	return append(trials, trial{
 		work: results.Fanout, name: "stalled", measure: stalled.measureStalled,
-		takes: 2*starting + 3*(opening(stalled.conns)+r.warmup) + r.seconds + 2*stalledFor(r) + 2*time.Second,
+		takes: 2*starting + 3*(opening(stalled.conns)+r.warmup) + 2*r.seconds + stalledFor(r) + 2*time.Second,
 	})
 }
 
@@ -59,7 +63,7 @@ func (f fanoutCase) measure(ctx context.Context, r *rig, p *program) outcome {
 	o.values["server_cores"] = closed.serverCores()
 	o.values["client_cores"] = closed.clientCores()
 	o.saturation(closed.usage)
-	half, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, closed.rate/2, r.seconds), nil)
+	half, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, closed.rate/2, f.lasting(r, closed.rate/2)), nil)
 	if o.failed(err) && !half.whole() || o.failed(late(half)) {
 		return o
 	}
@@ -80,6 +84,16 @@ func (f fanoutCase) config(r *rig, s *server, scenario string, rate float64, mea
 	return c
 }
 
+// fewest is how many publications make a latency.
+const fewest = 6
+
+// lasting is how long it takes for so many, at a number of deliveries a second: four
+// times the usual at most.
+func (f fanoutCase) lasting(r *rig, rate float64) time.Duration {
+	needed := time.Duration(fewest * float64(f.conns) / rate * float64(time.Second))
+	return min(max(r.seconds, needed), 4*r.seconds)
+}
+
 // errLate says that a latency would be the client's own.
 var errLate = errors.New("the client used all of its processor at half the rate, so there is no latency")
 
@@ -97,15 +111,17 @@ func p99(l load) *float64 {
 	return l.Latency.P99
 }
 
-// stalled is the case in which some subscribers never read.
-var stalled = fanoutCase{1000, 128}
+// stalled is the case in which some subscribers never read. The kernel holds some 3 MB for
+// one of them before the server notices. So the messages are large and the subscribers
+// few: with 1,000 of them and 128 bytes that would take minutes.
+var stalled = fanoutCase{200, 16 << 10}
 
 // stalledShare is the part of the subscribers that never reads.
 const stalledShare = 0.05
 
-// stalledFor is how long that is measured: the kernel takes what a stalled subscriber
-// does not read until its buffers are full.
-func stalledFor(r *rig) time.Duration { return 3 * r.seconds }
+// stalledFor is how long that is measured: the kernel's buffers are full after a second
+// or two, and a queue of the server's behind them takes about as long.
+func stalledFor(r *rig) time.Duration { return 4 * r.seconds }
 
 // measureStalled measures latencies without stalled subscribers, then beside them in a
 // process of its own, so that its memory is that of this case.
@@ -152,7 +168,7 @@ func (f fanoutCase) unstalled(ctx context.Context, r *rig, p *program) (rate flo
 		return 0, nil, err
 	}
 	rate = closed.rate / 2
-	l, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, rate, stalledFor(r)), nil)
+	l, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, rate, r.seconds), nil)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -99,7 +99,7 @@ func testRig(t *testing.T) *rig {
 	return &rig{
 		self: self, serverCPU: cpus[0], clientCPU: cpus[len(cpus)-1],
 		seconds: 200 * time.Millisecond, warmup: 50 * time.Millisecond, pings: time.Second,
-		quick: true, patience: patience, ports: &portList{next: first, end: first + 100},
+		quick: true, calm: quickCalm, patience: patience, ports: &portList{next: first, end: first + 100},
 	}
 }
 

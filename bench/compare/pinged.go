@@ -52,7 +52,7 @@ func available() int64 {
 }
 
 func pingedTakes(r *rig, programs []*program) time.Duration {
-	opened := time.Duration(len(programs)) * (2*opening(r.stages().all()) + 2*starting)
+	opened := time.Duration(len(programs)) * (2*starting + opening(r.stages().first+r.stages().all()))
 	return time.Duration(len(batches(r, programs, available())))*r.pings + opened
 }
 

@@ -15,6 +15,7 @@ type rig struct {
 	seconds, warmup      time.Duration // of a measure phase, and before it
 	pings                time.Duration // of the idle case "pinged"
 	quick                bool
+	calm                 time.Duration // without a change of memory
 	patience             time.Duration // until a server listens
 	ports                *portList
 	others               disturbance

@@ -22,7 +22,7 @@ type runCommand struct {
 	Servers   []string      `placeholder:"NAME" help:"Only these servers."`
 	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow" help:"Only these works: idle, echo, fanout, connect, slow."`
 	Rounds    int           `help:"How often everything is measured (3, with --quick 1)."`
-	Seconds   float64       `help:"How long each case is measured (1.5, with --quick 0.5)."`
+	Seconds   float64       `help:"How long each case is measured (1, with --quick 0.3)."`
 	Pings     time.Duration `help:"How long connections are held and used a little before memory is read again (10m, with --quick 5s)."`
 	Out       string        `default:"../results" type:"path" help:"Directory for compare.md, compare.json and charts (${default})."`
 	NPM       string        `name:"npm" type:"path" placeholder:"DIR" help:"Keep what npm installs here, for the next run."`
@@ -63,9 +63,9 @@ func (c *runCommand) check() error {
 		rounds  int
 		seconds float64
 		pings   time.Duration
-	}{3, 1.5, 10 * time.Minute}
+	}{3, 1, 10 * time.Minute}
 	if c.Quick {
-		defaults.rounds, defaults.seconds, defaults.pings = 1, 0.5, 5*time.Second
+		defaults.rounds, defaults.seconds, defaults.pings = 1, 0.3, 5*time.Second
 	}
 	c.Rounds = cmp.Or(c.Rounds, defaults.rounds)
 	c.Seconds = cmp.Or(c.Seconds, defaults.seconds)
@@ -129,6 +129,10 @@ func (c *runCommand) rig(ctx context.Context, w *workshop) (*rig, error) {
 		self: self, serverCPU: c.ServerCPU, clientCPU: c.ClientCPU,
 		seconds: time.Duration(c.Seconds * float64(time.Second)),
 		pings:   c.Pings, quick: c.Quick, patience: patience, ports: newPortList(),
+	}
+	r.calm = calm
+	if r.quick {
+		r.calm = quickCalm
 	}
 	r.warmup = min(r.seconds/4, time.Second)
 	command, _, err := ccBuild{"c/load.c"}.build(ctx, w)
