@@ -34,8 +34,8 @@ func count(t *testing.T, program, what, name string, n int) float64 {
 
 func measure(t *testing.T, program string, w work) figure {
 	t.Helper()
-	n := float64(w.n)
-	return makeFigure(count(t, program, doWork, w.name, w.n)/n, count(t, program, doYardstick, w.name, w.n)/n)
+	own := count(t, program, doWork, w.name, w.n) / float64(w.n)
+	return makeFigure(own, count(t, program, doYardstick, w.name, w.ofYardstick)/float64(w.ofYardstick))
 }
 
 // TestNoWorkTakesMoreInstructions holds each work's instructions, as a ratio to the

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"bytes"
-	"net/netip"
 	"syscall"
 	"unsafe"
 
@@ -16,12 +15,11 @@ type peer int
 
 // dial opens n WebSocket connections.
 func dial(addr string, n int) []peer {
-	a := netip.MustParseAddrPort(addr)
 	peers := make([]peer, n)
 	for i := range peers {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		must(err)
-		must(unix.Connect(fd, &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}))
+		must(unix.Connect(fd, &unix.SockaddrUnix{Name: addr}))
 		_, err = unix.Write(fd, []byte(request))
 		must(err)
 		peers[i] = peer(fd)
@@ -51,28 +49,10 @@ func (p peer) write(b []byte) {
 	}
 }
 
-// read reads len(b) bytes that were sent already: one call, unless the kernel keeps them back.
+// read reads len(b) bytes that were sent already, in one call.
 func (p peer) read(b []byte) {
-	for len(b) > 0 {
-		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(p), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		switch {
-		case errno == unix.EAGAIN:
-			p.await()
-		case errno != 0 || n == 0:
-			fail("a client's read: %d bytes, %v", n, errno)
-		default:
-			b = b[n:]
-		}
-	}
-}
-
-// patience is for how many milliseconds a client waits for bytes: whatever they are,
-// they are lost then.
-const patience = 20_000
-
-func (p peer) await() {
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(p), Events: unix.POLLIN}}, patience)
-	if n == 0 || err != nil && err != unix.EINTR {
-		fail("no answer within %d ms (%v)", patience, err)
+	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(p), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if errno != 0 || int(n) != len(b) {
+		fail("a client has no answer: read %v, %d of %d bytes", errno, int(n), len(b))
 	}
 }

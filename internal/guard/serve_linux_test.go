@@ -1,6 +1,9 @@
 package guard
 
 import (
+	"fmt"
+	"net"
+	"os"
 	"runtime"
 	"time"
 
@@ -52,7 +55,8 @@ func (c *conductor) run(step func()) {
 const hung = 2 * time.Minute
 
 // serve starts an inline server of one loop, for a conductor and n peers. It is never
-// shut down: the process ends.
+// shut down: the process ends. The sockets are Unix ones: the server makes the same calls,
+// and what is written is there at once, where a busy kernel delivers TCP's later.
 func serve(c server.Config, n int, prepare func(*server.Server)) (*conductor, []peer) {
 	conduct := &conductor{done: make(chan struct{})}
 	c.Inline, c.Loops = true, 1
@@ -68,10 +72,12 @@ func serve(c server.Config, n int, prepare func(*server.Server)) (*conductor, []
 	s, err := server.New(c)
 	must(err)
 	prepare(s)
-	addr, err := s.Listen("127.0.0.1:0")
+	addr := fmt.Sprintf("@roost-guard-%d", os.Getpid())
+	l, err := net.Listen("unix", addr)
 	must(err)
-	peers := dial(addr.String(), n)
-	conduct.peer = dial(addr.String(), 1)[0]
+	go s.Serve(l)
+	peers := dial(addr, n)
+	conduct.peer = dial(addr, 1)[0]
 	return conduct, peers
 }
 
@@ -84,7 +90,7 @@ func echo(n int) {
 	sent, answered := 0, false
 	conduct.run(func() {
 		switch {
-		case conduct.heard < sent: // the kernel keeps some back
+		case conduct.heard < sent: // a turn does not handle all
 			conduct.again()
 			return
 		case sent > 0 && !answered: // the answers have left by the end of this turn
