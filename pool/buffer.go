@@ -6,35 +6,49 @@ import (
 	"sync/atomic"
 )
 
-// Buffers of 64 B to 1 MiB come in classes, powers of two; a bigger one is an
-// allocation of its own.
+// Buffers of 64 B to 16 MiB come in classes, powers of two; a bigger one is an
+// allocation of its own. From 64 KiB on a class has a page more, so that a message
+// whose size is a power of two, as sizes of large messages like to be, takes no
+// buffer of twice its size for the few bytes of its frame's header.
 const (
 	minClass = 6
-	maxClass = 20
+	maxClass = 24
+	roomy    = 16 // the first class with more
+	room     = 4 << 10
 )
+
+// capacity is what the buffers of a class hold.
+func capacity(class int) int {
+	n := 1 << (class + minClass)
+	if class+minClass >= roomy {
+		n += room
+	}
+	return n
+}
 
 var classes [maxClass - minClass + 1]sync.Pool
 
 // Buffer is memory lent by [Get]. It has one owner at a time, who may be any
 // goroutine.
 type Buffer struct {
-	data []byte // of the length asked for and the capacity of its class
-	lent atomic.Bool
+	data  []byte // of the length asked for and the capacity of its class
+	class int8   // -1: it has none
+	lent  atomic.Bool
 }
 
 // Get returns a buffer of n bytes, whose content is whatever its last user left.
-// Sizes up to 1 MiB are rounded up to a power of two, at least 64, and come from
-// a free list; bigger ones are allocated. n must not be negative.
+// Sizes up to 16 MiB and 4 KiB are rounded up to a class, of at least 64, and come
+// from a free list; bigger ones are allocated. n must not be negative.
 func Get(n int) *Buffer {
-	if n > 1<<maxClass {
-		b := &Buffer{data: make([]byte, n)}
+	class := classOf(n)
+	if class >= len(classes) {
+		b := &Buffer{data: make([]byte, n), class: -1}
 		b.lent.Store(true)
 		return b
 	}
-	class := classOf(n)
 	b, _ := classes[class].Get().(*Buffer)
 	if b == nil {
-		b = &Buffer{data: make([]byte, 1<<(class+minClass))}
+		b = &Buffer{data: make([]byte, capacity(class)), class: int8(class)}
 	}
 	b.data = b.data[:n]
 	b.lent.Store(true)
@@ -46,7 +60,11 @@ func classOf(n int) int {
 	if n <= 1<<minClass {
 		return 0
 	}
-	return bits.Len(uint(n-1)) - minClass
+	class := bits.Len(uint(n-1)) - minClass
+	if n <= capacity(class-1) {
+		return class - 1
+	}
+	return class
 }
 
 // Bytes returns the buffer's memory, of the length given to [Get]; up to its
@@ -65,7 +83,7 @@ func (b *Buffer) Release() {
 	if !b.lent.CompareAndSwap(true, false) {
 		panic("pool: Buffer released twice")
 	}
-	if c := cap(b.data); c <= 1<<maxClass {
-		classes[classOf(c)].Put(b)
+	if b.class >= 0 {
+		classes[b.class].Put(b)
 	}
 }

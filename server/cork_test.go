@@ -88,15 +88,24 @@ func TestAHandlerMaySendMoreThanTheKernelTakes(t *testing.T) {
 					for i := range messages {
 						c.Send(ws.OpBinary, bytes.Repeat([]byte{m.Payload[0] + byte(i)}, size))
 					}
-					asked <- struct{}{}
+					if messages == 1 {
+						asked <- struct{}{}
+					}
 				}
 				r := start(t, c)
 				p := r.dial()
-				p.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+				// One read must bring one request where a message is to fill the cork. Small messages would
+				// overrun a small receive buffer by their overhead, and the kernel then drops ACKs too.
+				alone := messages == 1
+				if alone {
+					p.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+				}
 				requests := min(total/size/messages, 2000) + 1
 				for i := range requests {
 					p.send(ws.OpBinary, string([]byte{byte(i)}))
-					receive(t, "the request", asked) // else one read would bring many
+					if alone {
+						receive(t, "the request", asked)
+					}
 				}
 				for i := range requests {
 					for k := range messages {
