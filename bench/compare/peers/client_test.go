@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/gobwas/ws"
@@ -100,6 +101,7 @@ func dialFrames(t *testing.T, s *server) net.Conn {
 		t.Fatal("sent something by itself")
 	}
 	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
 	return conn
 }
 
