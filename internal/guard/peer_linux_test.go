@@ -13,7 +13,7 @@ import (
 // round the scheduler, as the server's do, for the client to cost little and always the same.
 type peer int
 
-// dial opens n WebSocket connections.
+// dial connects n sockets, which need not be accepted yet, and sends their handshakes.
 func dial(addr string, n int) []peer {
 	peers := make([]peer, n)
 	for i := range peers {
@@ -24,11 +24,15 @@ func dial(addr string, n int) []peer {
 		must(err)
 		peers[i] = peer(fd)
 	}
+	return peers
+}
+
+// open waits for the answers to the handshakes.
+func open(peers []peer) {
 	for _, p := range peers {
 		p.upgraded()
 		must(unix.SetNonblock(int(p), true))
 	}
-	return peers
 }
 
 // upgraded reads the answer to the handshake. It comes by itself in one write: no

@@ -75,9 +75,12 @@ func serve(c server.Config, n int, prepare func(*server.Server)) (*conductor, []
 	addr := fmt.Sprintf("@roost-guard-%d", os.Getpid())
 	l, err := net.Listen("unix", addr)
 	must(err)
-	go s.Serve(l)
 	peers := dial(addr, n)
-	conduct.peer = dial(addr, 1)[0]
+	go s.Serve(l) // it finds all at once: a start with few waits
+	open(peers)
+	last := dial(addr, 1)
+	open(last)
+	conduct.peer = last[0]
 	return conduct, peers
 }
 
