@@ -76,12 +76,17 @@ func (b goBuild) build(ctx context.Context, w *workshop) ([]string, string, erro
 	if b.module == "" {
 		return []string{binary}, w.revision(ctx), nil
 	}
+	version, err := versionOf(info, b.module)
+	return []string{binary}, version, err
+}
+
+func versionOf(info *buildinfo.BuildInfo, module string) (string, error) {
 	for _, m := range info.Deps {
-		if m.Path == b.module {
-			return []string{binary}, m.Version, nil
+		if m.Path == module {
+			return m.Version, nil
 		}
 	}
-	return nil, "", fmt.Errorf("peers/%s is built without %s", b.dir, b.module)
+	return "", fmt.Errorf("%s is built without %s", info.Path, module)
 }
 
 // revision is what of this repository is measured, as far as git can tell.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -72,6 +74,16 @@ func main() {
 	}
 	if len(found.Servers) != len(entries) {
 		t.Errorf("%d servers are listed, want %d", len(found.Servers), len(entries))
+	}
+}
+
+func TestVersionOf(t *testing.T) {
+	info := &buildinfo.BuildInfo{Deps: []*debug.Module{{Path: "a", Version: "v1.0.0"}, {Path: "b", Version: "v2.0.0"}}}
+	if v, err := versionOf(info, "b"); v != "v2.0.0" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+	if v, err := versionOf(info, "c"); err == nil {
+		t.Errorf("what is not in it has version %q", v)
 	}
 }
 

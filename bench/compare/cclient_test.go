@@ -71,8 +71,12 @@ func TestCClientThatHangs(t *testing.T) {
 	defer s.end()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
+	began := time.Now()
 	if _, err := r.driveC(ctx, s, "echo", 10, 20); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it was waited for for %v", took)
 	}
 }
 

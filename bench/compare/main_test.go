@@ -25,7 +25,9 @@ func TestMain(m *testing.M) {
 			}
 			os.Exit(0)
 		case "mortal":
-			mortal(os.Args[3], 100)
+			mortal(os.Args[3], 100, 3)
+		case "dropping":
+			mortal(os.Args[3], 0, 0)
 		case "refusing":
 			refusing(os.Args[3])
 		}
@@ -33,8 +35,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// mortal serves an echo and dies after some messages.
-func mortal(addr string, messages int64) {
+// mortal serves an echo and dies after some messages, with a status; with 0 it only ends
+// the connection.
+func mortal(addr string, messages int64, status int) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -58,8 +61,11 @@ func mortal(addr string, messages int64) {
 					return
 				}
 				if left.Add(-1) < 0 {
+					if status == 0 {
+						return
+					}
 					fmt.Fprintln(os.Stderr, "out of luck")
-					os.Exit(3)
+					os.Exit(status)
 				}
 				if wsutil.WriteServerMessage(c, op, text) != nil {
 					return

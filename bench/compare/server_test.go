@@ -71,8 +71,8 @@ func TestServersThatRefuse(t *testing.T) {
 
 func TestPingedServersThatFail(t *testing.T) {
 	var said strings.Builder
-	samples := pinged(t.Context(), testRig(t), []*program{own(t, "mortal"), own(t, "refusing")}, &said)
-	if len(samples) != 2 {
+	samples := pinged(t.Context(), testRig(t), []*program{own(t, "mortal"), own(t, "refusing"), own(t, "dropping")}, &said)
+	if len(samples) != 3 {
 		t.Fatalf("%d samples: %s", len(samples), said.String())
 	}
 	for _, s := range samples {
