@@ -24,8 +24,10 @@ func settings(n int, memory int64) []setting {
 		{"fs/file-max", strconv.Itoa(2*files + 65536)},
 		{"fs/epoll/max_user_watches", strconv.Itoa(2*files + 65536)},
 		{"net/core/somaxconn", "65535"},
+		// Loopback drops what does not fit here, and a loop that publishes sends many at once.
+		{"net/core/netdev_max_backlog", strconv.Itoa(max(2*n, 1000))},
 		{"net/ipv4/tcp_max_syn_backlog", "65535"},
-		{"net/ipv4/ip_local_port_range", "1024 65535"},
+		{"net/ipv4/ip_local_port_range", "60000 65535"}, // the load needs every port of its own range
 		{"net/ipv4/tcp_max_orphans", strconv.Itoa(2 * files)},
 		{"net/ipv4/tcp_max_tw_buckets", strconv.Itoa(2 * files)},
 		{"net/ipv4/tcp_mem", fmt.Sprintf("%d %d %d", pages/2, pages*3/4, pages)},

@@ -18,6 +18,10 @@ const address = "127.0.0.1:8080"
 // reportFile is where the load leaves its report.
 const reportFile = "/report.json"
 
+// ports are the load's source ports, of each of as many addresses as it needs: in order,
+// as the kernel's search for a free one gets slow where most are taken.
+const ports = "10000-59999"
+
 // handshakeTimeout is for both ends: on a busy host the guest stands still for seconds.
 const handshakeTimeout = "2m"
 
@@ -39,7 +43,7 @@ func loadArgs(p plan) []string {
 		args = []string{"load", "fanout", "--stamp", "json:at,ns", "--drain", p.Reach.String()}
 	}
 	args = append(args, "-n", strconv.Itoa(p.Conns), "-d", (p.Hold + p.Reach).String(), "--connect-timeout", handshakeTimeout,
-		"--ports", "10000-59999", "-q", "--json", reportFile)
+		"--ports", ports, "-q", "--json", reportFile)
 	if p.Rate > 0 {
 		args = append(args, "--connect-rate", strconv.Itoa(p.Rate))
 	}
@@ -111,9 +115,11 @@ func (s *state) hear(line string, now time.Time) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	known := false
 	for i := 2; i+1 < len(f); i++ {
 		switch f[i] {
 		case "open":
+			known = true
 			n, err := strconv.ParseInt(strings.ReplaceAll(f[i+1], ",", ""), 10, 64)
 			if err != nil {
 				return false
@@ -123,7 +129,7 @@ func (s *state) hear(line string, now time.Time) bool {
 			s.messages(f[i+1] != "0/s")
 		}
 	}
-	return true
+	return known
 }
 
 func (s *state) enter(phase string, open int64, now time.Time) {
@@ -136,6 +142,8 @@ func (s *state) enter(phase string, open int64, now time.Time) {
 	s.phase, s.open = phase, open
 }
 
+const quietLines = 4
+
 func (s *state) messages(some bool) {
 	switch {
 	case some:
@@ -145,9 +153,10 @@ func (s *state) messages(some bool) {
 	}
 }
 
-// reached tells whether the message is through: some came, and then none in two lines.
+// reached tells whether the message is through: some came, and then none in quietLines,
+// of which there is one every five seconds. A busy host can stop the guest for one or two.
 func (s *state) reached() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.quiet >= 2
+	return s.quiet >= quietLines
 }
