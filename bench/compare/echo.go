@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -82,6 +83,10 @@ func (e echoCase) measure(ctx context.Context, r *rig, p *program) outcome {
 		return o
 	}
 	rate := closed.Exchange.ReceivedRate
+	if rate == 0 { // as a share of it, it would be a closed loop
+		o.failed(errNothing)
+		return o
+	}
 	o.values["rate"] = rate
 	o.values["cpu_us"] = closed.perUnit(rate)
 	o.values["server_cores"] = closed.serverCores()
@@ -92,6 +97,9 @@ func (e echoCase) measure(ctx context.Context, r *rig, p *program) outcome {
 	}
 	return o
 }
+
+// errNothing says that there is no rate to go by.
+var errNothing = errors.New("no reply came while it was measured")
 
 // crossCheck measures the closed loop again with the C client.
 func (e echoCase) crossCheck(ctx context.Context, r *rig, s *server, o *outcome) error {

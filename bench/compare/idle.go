@@ -72,7 +72,7 @@ func (i idleCase) config(s *server, conns int) bench.Config {
 // hold starts a client and waits until all its connections are open, and each message
 // that they send then has its answer. The caller discards it.
 func (r *rig) hold(ctx context.Context, s *server, c bench.Config) (*client, error) {
-	limit := 10*time.Second + 10*opening(c.Conns)
+	limit := 30*time.Second + 10*opening(c.Conns)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%d connections are not open after %v", c.Conns, limit))
 	defer cancel()
 	k, err := r.connect(c)

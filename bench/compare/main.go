@@ -1,6 +1,6 @@
 // Compare measures roost beside other WebSocket servers, in the same works, on the same
 // machine, and writes a page, charts and all figures. It needs Linux and two
-// processors. README.md says what it does.
+// processors.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -23,7 +24,9 @@ type cli struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	// A second signal ends the process at once, if it is not the first one's twin: some
+	// programs send theirs to a process and to its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)

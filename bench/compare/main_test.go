@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync/atomic"
@@ -30,6 +31,8 @@ func TestMain(m *testing.M) {
 			mortal(os.Args[3], 0, 0)
 		case "refusing":
 			refusing(os.Args[3])
+		case "deaf":
+			deaf(os.Args[3])
 		}
 	}
 	os.Exit(m.Run())
@@ -122,4 +125,24 @@ func own(t *testing.T, what string) *program {
 		t.Fatal(err)
 	}
 	return &program{entry: entry{name: what}, command: []string{self, what}}
+}
+
+// deaf takes messages and answers none.
+func deaf(addr string) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		os.Exit(1)
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			os.Exit(1)
+		}
+		go func() {
+			if _, err := ws.Upgrade(c); err == nil {
+				_, _ = io.Copy(io.Discard, c) // to its end
+			}
+			c.Close()
+		}()
+	}
 }

@@ -163,13 +163,14 @@ func (c *runCommand) measure(ctx context.Context, r *rig, programs []*program, r
 	}
 	steps = byRound(steps)
 	total := takes(steps)
+	last := time.Duration(0)
 	if c.wants(results.Idle) {
-		total += pingedTakes(r, programs)
+		last = pingedTakes(r, programs)
 	}
-	fmt.Fprintf(c.progress, "%d servers, %d measurements: about %s\n", len(programs), len(steps), about(total))
+	fmt.Fprintf(c.progress, "%d servers, %d measurements: about %s\n", len(programs), len(steps), about(total+last))
 	carryOut(ctx, r, steps, func(_ step, s results.Sample, left time.Duration) {
 		run.Samples = append(run.Samples, s)
-		fmt.Fprintln(c.progress, line(s, c.Rounds, left))
+		fmt.Fprintln(c.progress, line(s, c.Rounds, left+last))
 	})
 	if c.wants(results.Idle) && ctx.Err() == nil {
 		run.Samples = append(run.Samples, pinged(ctx, r, programs, c.progress)...)

@@ -69,6 +69,19 @@ func TestServersThatRefuse(t *testing.T) {
 	}
 }
 
+// TestServersThatAreDeaf: without a rate there is no share of it.
+func TestServersThatAreDeaf(t *testing.T) {
+	r := testRig(t)
+	r.quick = false
+	echo := echoCase{conns: 10, size: 10, open: openShares}
+	for name, measure := range map[string]func(context.Context, *rig, *program) outcome{"echo": echo.measure, "slow": slow} {
+		o := measure(t.Context(), r, own(t, "deaf"))
+		if o.err == nil || len(o.values) > 0 {
+			t.Errorf("%s: %v with values %v", name, o.err, o.values)
+		}
+	}
+}
+
 func TestPingedServersThatFail(t *testing.T) {
 	var said strings.Builder
 	samples := pinged(t.Context(), testRig(t), []*program{own(t, "mortal"), own(t, "refusing"), own(t, "dropping")}, &said)

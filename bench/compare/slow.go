@@ -84,6 +84,9 @@ func bearable(ctx context.Context, r *rig, s *server) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if closed.Exchange.ReceivedRate == 0 {
+		return 0, errNothing
+	}
 	return min(slowRate, closed.Exchange.ReceivedRate/5), nil
 }
 
