@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -37,8 +38,9 @@ const (
 const baseBytes = 640 << 20
 
 // What a connection may take of the guest's time: software emulation does a handshake in
-// about a millisecond.
+// about a millisecond, and a ping with its pong in a third of that.
 const (
+	slowPing  = 500 * time.Microsecond
 	slowOpen  = 4 * time.Millisecond
 	slowReach = 400 * time.Microsecond
 )
@@ -49,12 +51,13 @@ const hostBytes = 512 << 20
 // plan completes the flags. free is the memory of this machine that can be had, in
 // bytes. The error says what does not fit.
 func (c *cli) plan(free int64) (plan, error) {
+	ping := cmp.Or(c.Ping, max(30*time.Second, time.Duration(c.Conns)*slowPing))
 	p := plan{
-		Conns: c.Conns, Hold: c.Hold, Ping: c.Ping, Publish: c.Publish, Rate: c.Rate, SMP: c.SMP, Timeout: c.Timeout,
+		Conns: c.Conns, Hold: cmp.Or(c.Hold, max(3*time.Minute, ping)), Ping: ping, Publish: c.Publish, Rate: c.Rate, SMP: c.SMP, Timeout: c.Timeout,
 		Reach: time.Minute + time.Duration(c.Conns)*slowReach,
 	}
-	if c.Conns < 1 || c.SMP < 1 || c.Hold <= 0 || c.Ping < time.Second || c.Rate < 0 {
-		return p, errors.New("--conns and --smp must be 1 or more, --hold more than nothing, --ping 1s or more, and --rate not negative")
+	if c.Conns < 1 || c.SMP < 1 || c.Hold < 0 || ping < time.Second || c.Rate < 0 {
+		return p, errors.New("--conns and --smp must be 1 or more, --ping 1s or more, and --hold and --rate not negative")
 	}
 	// A loop that publishes to all of its connections reads no pong meanwhile.
 	p.Grace = p.Reach

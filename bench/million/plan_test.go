@@ -51,8 +51,8 @@ func TestWhatDoesNotFitIsRefusedWithTheSum(t *testing.T) {
 		{"an endless size", flags(func(c *cli) { c.Memory = "9999999999G" }), 64 * gib, []string{"write 12G"}},
 		{"no connection", flags(func(c *cli) { c.Conns = 0 }), 64 * gib, []string{"--conns"}},
 		{"no processor", flags(func(c *cli) { c.SMP = 0 }), 64 * gib, []string{"--smp"}},
-		{"no hold", flags(func(c *cli) { c.Hold = 0 }), 64 * gib, []string{"--hold"}},
-		{"a ping without pause", flags(func(c *cli) { c.Ping = 0 }), 64 * gib, []string{"--ping"}},
+		{"a negative hold", flags(func(c *cli) { c.Hold = -1 }), 64 * gib, []string{"--hold"}},
+		{"a ping without pause", flags(func(c *cli) { c.Ping = 1 }), 64 * gib, []string{"--ping"}},
 		{"a negative rate", flags(func(c *cli) { c.Rate = -1 }), 64 * gib, []string{"--rate"}},
 	} {
 		_, err := c.cli.plan(c.free)
@@ -64,6 +64,24 @@ func TestWhatDoesNotFitIsRefusedWithTheSum(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %q does not say %q", c.name, err, want)
 			}
+		}
+	}
+}
+
+func TestThereAreNoMorePingsThanTheGuestCanDo(t *testing.T) {
+	for _, c := range []struct {
+		conns                          int
+		hold, ping, wantHold, wantPing time.Duration
+	}{
+		{1000, 0, 0, 3 * time.Minute, 30 * time.Second},
+		{1_000_000, 0, 0, 500 * time.Second, 500 * time.Second},
+		{1_000_000, time.Minute, 0, time.Minute, 500 * time.Second},
+		{1000, 0, 10 * time.Minute, 10 * time.Minute, 10 * time.Minute},
+	} {
+		p, err := flags(func(f *cli) { f.Conns, f.Hold, f.Ping = c.conns, c.hold, c.ping }).plan(64 * gib)
+		if err != nil || p.Hold != c.wantHold || p.Ping != c.wantPing {
+			t.Errorf("%d connections, hold %v, ping %v: hold %v, ping %v, %v; want %v and %v",
+				c.conns, c.hold, c.ping, p.Hold, p.Ping, err, c.wantHold, c.wantPing)
 		}
 	}
 }

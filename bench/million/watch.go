@@ -92,7 +92,7 @@ func (w *watch) look() sample {
 	}
 	w.state.mu.Unlock()
 	memory := memoryOf("/proc/meminfo")
-	s.Free, s.Slab = memory["MemAvailable"], memory["Slab"]
+	s.Free, s.Slab = memory["MemFree"], memory["Slab"]
 	server := w.server.status()
 	s.Server, s.Anon = server["VmRSS"], server["RssAnon"]
 	if w.load != nil {

@@ -26,7 +26,7 @@ type sample struct {
 	Server int64         // resident in the server
 	Client int64         // and in the load
 	Anon   int64         // of both, what is no file
-	Free   int64         // MemAvailable
+	Free   int64         // MemFree: the guest has no files that could make it less than what is available
 	Slab   int64
 	Queued int64 // in all TCP sockets, as sockstat counts it
 }

@@ -79,7 +79,7 @@ func TestTheTableSaysWhatAConnectionTakes(t *testing.T) {
 	text := table(p, o)
 	for _, want := range []string{
 		"1,002 connections, held 1m0s", "999 at the end, 1 lost, 2 failed to open", "1,000 in 2s, 500 a second", "3,456",
-		"250 bytes a connection", "180 bytes a connection", "8400 bytes a connection (both ends), 7000 of them slab",
+		" 250 bytes a connection", "180 bytes a connection", " 8400 bytes a connection (both ends), 7000 of them slab",
 		"998 of 1,002 got it: half after 1s, 99 % after 1.9s, the last after 2s", "2 connect timed out: x",
 	} {
 		if !strings.Contains(text, want) {
