@@ -21,7 +21,7 @@ type bridge struct {
 
 // delivery is a publication on its way to one loop.
 type delivery struct {
-	topic *Topic
+	topic *Topic // nil: for every open connection
 	pub   *publication
 }
 
@@ -41,6 +41,10 @@ func (sh *shard) frameFor(s *subscription, p *publication) *wsproto.Prepared {
 // deliver queues a publication for the loop's subscribers. Who subscribed after it was published has it in its snapshot. It goes
 // backwards because a step in a subscriber's queue can take that subscriber out, and another one into its place.
 func (l *loop) deliver(t *Topic, p *publication) {
+	if t == nil {
+		l.broadcast(p.frame.Frame())
+		return
+	}
 	sh := l.shard(t)
 	for i := len(sh.subs) - 1; i >= 0; i-- {
 		if i >= len(sh.subs) { // a write in between took more than one out
@@ -54,22 +58,12 @@ func (l *loop) deliver(t *Topic, p *publication) {
 
 func (l *loop) deliverTo(sh *shard, s *subscription, p *publication) {
 	c := s.conn
+	frame := sh.frameFor(s, p).Frame()
 	c.mu.Lock()
-	if c.out != nil && c.out.steps > 0 { // an unsubscribe since the turn began: what was sent after it must come after this topic's last
-		l.stepsLocked(c)
-	}
-	if c.State() != Open || s.index < 0 {
-		l.dirtyLocked(c) // the steps may have ended it
+	if !l.readyLocked(c, len(frame)) || s.index < 0 {
+		l.dirtyLocked(c) // the steps, or a write, may have ended it
 		c.mu.Unlock()
 		return
-	}
-	frame := sh.frameFor(s, p).Frame()
-	if !c.roomLocked(len(frame)) && !c.out.blocked { // a burst: only what the kernel refuses makes a reader slow
-		if l.writeLocked(c) != nil || c.State() != Open || s.index < 0 {
-			l.dirtyLocked(c)
-			c.mu.Unlock()
-			return
-		}
 	}
 	if s.topic.config.Conflate && (c.out != nil && c.out.blocked || !c.roomLocked(len(frame))) {
 		if !s.stale {
@@ -82,19 +76,43 @@ func (l *loop) deliverTo(sh *shard, s *subscription, p *publication) {
 		c.mu.Unlock()
 		return
 	}
-	if l.direct && c.out == nil && c.posted == 0 {
+	if l.giveAndUnlock(c, frame) {
 		s.number, s.seq = p.number, p.seq
+	}
+}
+
+// readyLocked says whether c is open, after it has done what must come before n more bytes: an unsubscribe since the turn began,
+// as what was sent after it must come after its topic's last; and, in a burst, a write, because only what the kernel refuses makes a
+// reader slow.
+func (l *loop) readyLocked(c *Conn, n int) bool {
+	if c.out != nil && c.out.steps > 0 {
+		l.stepsLocked(c)
+	}
+	if c.State() != Open {
+		return false
+	}
+	if !c.roomLocked(n) && !c.out.blocked {
+		return l.writeLocked(c) == nil && c.State() == Open
+	}
+	return true
+}
+
+// giveAndUnlock gives c a frame that it shares with others: past the queue, if nothing is queued and nothing else of this turn is
+// likely to be written with it. It reports whether c has it.
+func (l *loop) giveAndUnlock(c *Conn, frame []byte) bool {
+	if l.direct && c.out == nil && c.posted == 0 {
 		subs := c.subs
 		c.mu.Unlock()
 		l.writeThrough(c, subs, entry{frame: frame, kind: entryData}, false)
-		return
+		return true
 	}
-	if c.admitLocked(len(frame)) == Queued {
+	queued := c.admitLocked(len(frame)) == Queued
+	if queued {
 		c.pushLocked(entry{frame: frame, kind: entryData})
-		s.number, s.seq = p.number, p.seq
 	}
 	l.dirtyLocked(c)
 	c.mu.Unlock()
+	return queued
 }
 
 // dirtyLocked has this turn's end flush c.

@@ -95,7 +95,7 @@ func (l *loop) publish(d delivery) {
 	switch {
 	case len(l.inbox.pubs) < l.srv.config.MaxPending:
 		l.inbox.pubs = append(l.inbox.pubs, d)
-	case d.topic.config.Conflate:
+	case d.topic != nil && d.topic.config.Conflate:
 		if l.inbox.late == nil {
 			l.inbox.late = make(map[*Topic]struct{})
 		}

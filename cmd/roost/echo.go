@@ -24,23 +24,17 @@ func (e *echoCommand) Run(ctx context.Context) error {
 	if err := e.prepare(); err != nil {
 		return err
 	}
-	var everyone *server.Topic
+	var srv *server.Server
 	h := server.Handler{OnMessage: func(c *server.Conn, m server.Message) { c.Send(m.Op, m.Payload) }}
 	if e.Broadcast {
-		h = server.Handler{
-			OnOpen: func(c *server.Conn) { c.Subscribe(everyone) },
-			OnMessage: func(_ *server.Conn, m server.Message) {
-				everyone.Publish(server.Publication{Op: m.Op, Payload: m.Payload})
-			},
-		}
+		h = server.Handler{OnMessage: func(_ *server.Conn, m server.Message) { srv.Broadcast(m.Op, m.Payload) }}
 	}
 	config := e.config()
 	config.Handler, config.Inline = h, e.Inline
-	srv, err := server.New(config)
-	if err != nil {
+	var err error
+	if srv, err = server.New(config); err != nil {
 		return err
 	}
-	everyone = srv.NewTopic("everyone", server.TopicConfig{})
 	return serve(ctx, srv, e.Addr, "echoing at ws://%s/; Ctrl-C ends\n")
 }
 

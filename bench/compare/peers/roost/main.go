@@ -3,8 +3,8 @@
 //
 // With --inline handlers run on the event loop, as the package recommends for handlers
 // that do not block; in slow mode they do, and so stop their loop, which is what is
-// measured. Without it they run on the goroutine pool. A broadcast is a topic's
-// publication, whose frame is built once; a subscriber with more than 1 MiB unsent is
+// measured. Without it they run on the goroutine pool. A broadcast's frame
+// is built once; a reader with more than 1 MiB unsent is
 // closed. In the other modes the bound is 16 MiB, so that some of the largest messages
 // may be on their way. The heartbeat is off, as no server here pings by itself.
 package main
@@ -32,13 +32,10 @@ func main() {
 		MaxMessage: contract.MaxMessage,
 		PingAfter:  -1 * time.Second,
 	}
-	var everyone *server.Topic
+	var srv *server.Server
 	if flags.Mode == contract.Broadcast {
 		config.MaxOutbound = contract.MaxUnsent
-		config.Handler.OnOpen = func(c *server.Conn) { c.Subscribe(everyone) }
-		config.Handler.OnMessage = func(_ *server.Conn, m server.Message) {
-			everyone.Publish(server.Publication{Op: m.Op, Payload: m.Payload})
-		}
+		config.Handler.OnMessage = func(_ *server.Conn, m server.Message) { srv.Broadcast(m.Op, m.Payload) }
 	} else {
 		config.MaxOutbound = 4 * contract.MaxMessage
 		config.Handler.OnMessage = func(c *server.Conn, m server.Message) {
@@ -46,8 +43,8 @@ func main() {
 			c.Send(m.Op, m.Payload)
 		}
 	}
-	srv, err := server.New(config)
+	var err error
+	srv, err = server.New(config)
 	contract.Must(err)
-	everyone = srv.NewTopic("everyone", server.TopicConfig{})
 	contract.Must(srv.ListenAndServe(flags.Addr))
 }
