@@ -41,7 +41,7 @@ func fanoutTrials(r *rig) []trial {
 	}
 	return append(trials, trial{
 		work: results.Fanout, name: "stalled", measure: stalled.measureStalled,
-		takes: 2*starting + 3*(opening(stalled.conns)+r.warmup) + 2*r.seconds + stalledFor(r) + 2*time.Second,
+		takes: 2*starting + 3*(opening(stalled.conns)+r.warmup) + 2*r.seconds + stalledFor(r, usual) + 2*time.Second,
 	})
 }
 
@@ -119,9 +119,17 @@ var stalled = fanoutCase{200, 16 << 10}
 // stalledShare is the part of the subscribers that never reads.
 const stalledShare = 0.05
 
-// stalledFor is how long that is measured: the kernel's buffers are full after a second
-// or two, and a queue of the server's behind them takes about as long.
-func stalledFor(r *rig) time.Duration { return 4 * r.seconds }
+// overflow is how many bytes for one subscriber fill the kernel's buffers and a queue of
+// 256 messages behind them, with something to spare.
+const overflow = 12 << 20
+
+// stalledFor is how long it takes to publish so much at a number of deliveries a second:
+// ten times the usual at most.
+func stalledFor(r *rig, rate float64) time.Duration {
+	perSubscriber := rate / float64(stalled.conns) * float64(stalled.size)
+	needed := time.Duration(overflow / perSubscriber * float64(time.Second))
+	return min(max(r.seconds, needed), 10*r.seconds)
+}
 
 // measureStalled measures latencies without stalled subscribers, then beside them in a
 // process of its own, so that its memory is that of this case.
@@ -137,14 +145,21 @@ func (f fanoutCase) measureStalled(ctx context.Context, r *rig, p *program) outc
 		return o
 	}
 	defer s.end()
-	c := f.config(r, s, bench.Slow, rate, stalledFor(r))
+	c := f.config(r, s, bench.Slow, rate, stalledFor(r, rate))
 	c.On, c.Slow.Share = bench.Fanout, stalledShare
-	l, err := r.drive(ctx, s, c, nil)
+	var open int
+	l, err := r.drive(ctx, s, c, func(news) bool {
+		open, err = s.established()
+		return err != nil
+	})
 	if o.failed(err) && !l.whole() {
 		return o
 	}
-	if l.Slow != nil {
-		o.values["slow_lost"] = float64(l.Slow.Lost)
+	// The client cannot tell: it would hear of the end behind what it does not read.
+	lost, never := f.conns+1-open, int(float64(f.conns)*stalledShare)
+	o.values["slow_lost"] = float64(min(lost, never))
+	if lost > never {
+		o.failed(fmt.Errorf("%d subscribers that read were disconnected too", lost-never))
 	}
 	peak, err := s.peak()
 	if !o.failed(err) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -84,6 +86,28 @@ func (s *server) blame(err error) error {
 }
 
 func (s *server) url() string { return fmt.Sprintf("ws://127.0.0.1:%d/", s.port) }
+
+// established returns how many connections s has that it has not closed.
+func (s *server) established() (int, error) {
+	text, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return 0, err
+	}
+	return countEstablished(string(text), s.port), nil
+}
+
+// countEstablished counts those of a local port by the text of /proc/net/tcp.
+func countEstablished(table string, port int) int {
+	n := 0
+	end := fmt.Sprintf(":%04X", port)
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line) // number, local and remote address, state
+		if len(f) > 3 && strings.HasSuffix(f[1], end) && f[3] == "01" {
+			n++
+		}
+	}
+	return n
+}
 
 // portList gives out ports, each only once in a run: a server that comes where another
 // one was may find its connections in TIME_WAIT.

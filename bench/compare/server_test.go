@@ -95,6 +95,21 @@ func TestPingedServersThatFail(t *testing.T) {
 	}
 }
 
+func TestCountEstablished(t *testing.T) {
+	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:2EE1 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
+   1: 0100007F:2EE1 0100007F:8001 01 00000000:00000000 00:00000000 00000000     0        0 2 1 0 20 4 0 10 -1
+   2: 0100007F:8001 0100007F:2EE1 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 20 4 0 10 -1
+   3: 0100007F:2EE1 0100007F:8002 04 00000000:00000000 00:00000000 00000000     0        0 0 1 0 20 4 0 10 -1
+   4: 0100007F:2EE1 0200007F:8002 01 00000000:00000000 00:00000000 00000000     0        0 5 1 0 20 4 0 10 -1
+`
+	for port, want := range map[int]int{12001: 2, 32769: 1, 80: 0} {
+		if got := countEstablished(table, port); got != want {
+			t.Errorf("port %d has %d, want %d", port, got, want)
+		}
+	}
+}
+
 func TestPorts(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
