@@ -43,7 +43,7 @@ func TestNoAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, burst); n != 0 {
 		t.Errorf("%v allocations for %d tasks, want 0", n, len(tasks))
 	}
-	for _, size := range []int{0, 64, 65, 1 << 20} {
+	for _, size := range []int{0, 64, 65, 1 << 20, 1<<20 + 10, 4 << 20} {
 		if n := testing.AllocsPerRun(100, func() { Get(size).Release() }); n != 0 {
 			t.Errorf("%v allocations for Get(%d) and Release, want 0", n, size)
 		}

@@ -6,15 +6,15 @@ import (
 	"sync/atomic"
 )
 
-// Buffers of 64 B to 16 MiB come in classes, powers of two; a bigger one is an
-// allocation of its own. From 64 KiB on a class has a page more, so that a message
+// Buffers of 64 B to 4 MiB come in classes, powers of two; a bigger one is an
+// allocation of its own. From 64 KiB on a class has one of Go's pages more, so that a message
 // whose size is a power of two, as sizes of large messages like to be, takes no
 // buffer of twice its size for the few bytes of its frame's header.
 const (
 	minClass = 6
-	maxClass = 24
+	maxClass = 22
 	roomy    = 16 // the first class with more
-	room     = 4 << 10
+	room     = 8 << 10
 )
 
 // capacity is what the buffers of a class hold.
@@ -37,7 +37,7 @@ type Buffer struct {
 }
 
 // Get returns a buffer of n bytes, whose content is whatever its last user left.
-// Sizes up to 16 MiB and 4 KiB are rounded up to a class, of at least 64, and come
+// Sizes up to 4 MiB and 8 KiB are rounded up to a class, of at least 64, and come
 // from a free list; bigger ones are allocated. n must not be negative.
 func Get(n int) *Buffer {
 	class := classOf(n)

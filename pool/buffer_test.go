@@ -11,14 +11,15 @@ func TestBufferClasses(t *testing.T) {
 		{0, 64}, {1, 64}, {63, 64}, {64, 64},
 		{65, 128}, {128, 128}, {129, 256},
 		{1<<15 + 1, 1<<16 + room}, {1<<16 + room, 1<<16 + room}, {1<<16 + room + 1, 1<<17 + room},
+		{1<<20 + 8<<10, 1<<20 + 8<<10}, {1<<20 + 8<<10 + 1, 1<<21 + room},
 		{1<<20 + 10, 1<<20 + room}, {3 << 20, 1<<22 + room},
-		{1<<24 + room, 1<<24 + room}, {1<<24 + room + 1, 1<<24 + room + 1},
+		{1<<22 + room, 1<<22 + room}, {1<<22 + room + 1, 1<<22 + room + 1},
 	}
 	for range 2 { // new ones, then perhaps old ones
 		for _, tt := range tests {
 			b := Get(tt.n)
 			// A plain allocation may be rounded up by the runtime.
-			if len(b.Bytes()) != tt.n || cap(b.Bytes()) < tt.capacity || tt.n <= 1<<24+room && cap(b.Bytes()) != tt.capacity {
+			if len(b.Bytes()) != tt.n || cap(b.Bytes()) < tt.capacity || tt.n <= 1<<22+room && cap(b.Bytes()) != tt.capacity {
 				t.Errorf("Get(%d): length %d and capacity %d, want capacity %d", tt.n, len(b.Bytes()), cap(b.Bytes()), tt.capacity)
 			}
 			b.Release()
@@ -27,7 +28,7 @@ func TestBufferClasses(t *testing.T) {
 }
 
 func TestBufferMisuse(t *testing.T) {
-	for _, n := range []int{0, 64, 1 << 20, 1<<24 + room + 1} {
+	for _, n := range []int{0, 64, 1 << 20, 1<<22 + room + 1} {
 		b := Get(n)
 		b.Release()
 		panics(t, "released twice", b.Release)
