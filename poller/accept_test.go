@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -261,6 +263,28 @@ func TestDuplicate(t *testing.T) {
 			t.Errorf("a closed listener is duplicated: %v", fds)
 		}
 	})
+}
+
+// A duplicated socket has TCP_NODELAY where it is TCP's, and serves without where it is not.
+func TestDuplicateSetsNoDelay(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		address := "127.0.0.1:0"
+		if network == "unix" {
+			address = filepath.Join(t.TempDir(), "s")
+		}
+		l, err := net.Listen(network, address)
+		must(t, err)
+		fds, err := Duplicate(l.(syscall.Conn), 2)
+		must(t, err)
+		must(t, l.Close())
+		for _, fd := range fds {
+			nodelay, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY)
+			if network == "tcp" && (err != nil || nodelay == 0) {
+				t.Errorf("nodelay is %d: %v", nodelay, err)
+			}
+			must(t, unix.Close(fd))
+		}
+	}
 }
 
 func addrPortOf(sa unix.Sockaddr) uint16 {

@@ -11,7 +11,8 @@ import (
 
 // Duplicate returns n descriptors of a socket that package net opened, each for an
 // engine of its own to take over. They are close-on-exec and share the socket: closing
-// the original leaves them open. When an error is returned, none is.
+// the original leaves them open. When an error is returned, none is. The socket gets
+// TCP_NODELAY, as those of [Listen] have it, for the connections that come from then on.
 func Duplicate(c syscall.Conn, n int) (fds []int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -19,6 +20,8 @@ func Duplicate(c syscall.Conn, n int) (fds []int, err error) {
 	}
 	var dupErr error
 	err = raw.Control(func(s uintptr) {
+		// A socket that is not TCP's refuses the option and does without it.
+		_ = unix.SetsockoptInt(int(s), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		for len(fds) < n && dupErr == nil {
 			var fd int
 			if fd, dupErr = duplicate(s); dupErr == nil {
