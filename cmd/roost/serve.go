@@ -19,7 +19,7 @@ type serveFlags struct {
 
 	HandshakeTimeout time.Duration `default:"10s" help:"From the accepted connection to the answer to its handshake (${default})."`
 
-	PingAfter time.Duration `default:"30s" help:"A connection that sent nothing for so long gets a ping (${default})."`
+	PingAfter time.Duration `default:"30s" help:"A connection that sent nothing for so long gets a ping (${default}; below 0: never)."`
 	PingGrace time.Duration `default:"10s" help:"One that sends nothing for so long after the ping is ended (${default})."`
 }
 
