@@ -13,13 +13,19 @@ import (
 // round the scheduler, as the server's do, for the client to cost little and always the same.
 type peer int
 
-// dial connects n sockets, which need not be accepted yet, and sends their handshakes.
+// dial connects n sockets, which need not be accepted yet, and sends their handshakes. A full
+// listen queue ends the process: to wait would be for ever, as nobody may be accepting yet.
 func dial(addr string, n int) []peer {
 	peers := make([]peer, n)
 	for i := range peers {
-		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		must(err)
-		must(unix.Connect(fd, &unix.SockaddrUnix{Name: addr}))
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: addr})
+		if err == unix.EAGAIN {
+			fail("only %d of %d connections have room in the listen queue: raise its limit with sysctl -w net.core.somaxconn=%d", i, n, n)
+		}
+		must(err)
+		must(unix.SetNonblock(fd, false)) // the answer to the handshake is waited for
 		_, err = unix.Write(fd, []byte(request))
 		must(err)
 		peers[i] = peer(fd)

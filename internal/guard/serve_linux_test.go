@@ -128,8 +128,10 @@ func publish(n int) {
 		}
 	}
 	conduct, peers := serve(c, subscribers, func(s *server.Server) { topic = s.NewTopic("guard", server.TopicConfig{}) })
-	for topic.Subscribers() < subscribers {
-		runtime.Gosched()
+	for late := time.Now().Add(hung); topic.Subscribers() < subscribers; runtime.Gosched() {
+		if time.Now().After(late) {
+			fail("only %d of %d peers are subscribed, and no more come", topic.Subscribers(), subscribers)
+		}
 	}
 	got := make([]byte, len(wsproto.AppendFrame(nil, ws.OpText, []byte(message))))
 	sent := 0
