@@ -1,5 +1,5 @@
-// A WebSocket server with Bun.serve, which is uWebSockets in C++, after Bun's
-// documentation ("WebSockets": "Publish-subscribe", "Backpressure", "Timeouts and
+// A WebSocket server with Bun.serve, JavaScript on Bun's fork of uWebSockets (which is in
+// C++), after Bun's documentation ("WebSockets": "Publish-subscribe", "Backpressure", "Timeouts and
 // limits").
 //
 // In its favour: no compression (the default, said anyway), the messages of one turn

@@ -8,7 +8,7 @@
 // its own, so that what net/http holds is freed; the two buffers of 4 KiB that the
 // package takes over from net/http stay, as it has no setting for them. It has no
 // prepared messages: each client's frame is built anew from the shared payload. In a
-// broadcast each client has a channel (256 messages here, 16 in the example chat), and
+// broadcast each client has a channel (64 messages here, 16 in the example chat), and
 // a client that overflows it is disconnected.
 package main
 
@@ -32,7 +32,7 @@ var (
 func main() {
 	flags = contract.Parse()
 	hub := newHub()
-	contract.Must(http.ListenAndServe(flags.Addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	contract.Must(http.Serve(contract.Listen(flags.Addr), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &options)
 		if err != nil {
 			return // Accept has answered

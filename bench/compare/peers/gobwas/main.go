@@ -6,7 +6,7 @@
 // system calls per frame that the README's shortest example makes. Payloads are read
 // into pooled buffers with a wsutil.Reader that is kept, where wsutil.ReadClientData
 // allocates both for every message. A message is written through a pooled buffer, with
-// its header. A broadcast is one frame, compiled once; each client has a channel of 256
+// its header. A broadcast is one frame, compiled once; each client has a channel of 64
 // and a client that overflows it is disconnected.
 package main
 
@@ -25,8 +25,7 @@ var flags contract.Flags
 
 func main() {
 	flags = contract.Parse()
-	l, err := net.Listen("tcp", flags.Addr)
-	contract.Must(err)
+	l := contract.Listen(flags.Addr)
 	hub := newHub()
 	for {
 		conn, err := l.Accept()

@@ -7,7 +7,7 @@
 // freed (the example bufferpool): an idle connection keeps little. A message is read
 // with NextReader into a pooled buffer and not with ReadMessage, which allocates for
 // every one. A broadcast is one prepared message for all; each client has a channel
-// of 256, and a client that overflows it is disconnected (the example chat).
+// of 64 (256 in the example chat), and a client that overflows it is disconnected.
 package main
 
 import (
@@ -35,7 +35,7 @@ var (
 func main() {
 	flags = contract.Parse()
 	hub := newHub()
-	contract.Must(http.ListenAndServe(flags.Addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	contract.Must(http.Serve(contract.Listen(flags.Addr), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			return // Upgrade has answered

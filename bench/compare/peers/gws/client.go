@@ -10,7 +10,7 @@ import (
 
 // between is how many messages are queued between two marks. One mark per message
 // would double the work of the queue.
-const between = 64
+const between = 16
 
 // client bounds gws's queue of asynchronous writes, which has no bound of its own: it
 // queues a mark after every so many messages and sees which one was reached.

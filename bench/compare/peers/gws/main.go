@@ -30,7 +30,7 @@ func main() {
 		WriteMaxPayloadSize: contract.MaxMessage,
 		ReadBufferSize:      1024,
 		Logger:              silence{},
-	}).Run(flags.Addr))
+	}).RunListener(contract.Listen(flags.Addr)))
 }
 
 // silence is a gws.Logger that says nothing.

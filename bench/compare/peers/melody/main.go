@@ -2,12 +2,11 @@
 // the documentation of its Config.
 //
 // In its favour: the Upgrader, which is gorilla/websocket's, pools its write buffers and
-// reads into 1 KiB. Melody's own limits are kept where they do not disturb: a queue of
-// 256 messages per session, beyond which messages for that session are dropped, and
-// ten seconds for a write, after which the session is closed. Its pings and the
-// deadline for their pongs are moved out of the way, as no server here pings by itself;
-// 512 bytes of a message at most became 4 MiB. Melody writes a message to each session
-// anew; it has no prepared ones.
+// reads into 1 KiB. A session's queue has room for 64 messages (256 by default), beyond
+// which messages for that session are dropped. Melody's ten seconds for a write are kept,
+// after which the session is closed. Its pings and the deadline for their pongs are moved
+// out of the way, as no server here pings by itself; 512 bytes of a message at most became
+// 4 MiB. Melody writes a message to each session anew; it has no prepared ones.
 package main
 
 import (
@@ -42,7 +41,7 @@ func main() {
 			s.WriteBinary(message)
 		})
 	}
-	contract.Must(http.ListenAndServe(flags.Addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	contract.Must(http.Serve(contract.Listen(flags.Addr), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.HandleRequest(w, r) // an error was answered
 	})))
 }

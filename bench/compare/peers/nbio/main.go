@@ -2,10 +2,9 @@
 // ("Magics For HTTP and Websocket") and the servers that its author measures it with
 // (github.com/lesismal/go-websocket-benchmark).
 //
-// --io says who reads a connection: nonblocking is the poller; blocking is a goroutine
-// per connection; mixed is a goroutine for each of the first 10,000 connections and
-// the poller for the rest; default is what nbio does if it is not told, which in
-// v1.6.8 is nonblocking again.
+// --io says who reads a connection: nonblocking is the poller, which is what nbio does
+// if it is not told; mixed is a goroutine for each of the first 10,000 connections and
+// the poller for the rest.
 //
 // In its favour: payloads are released to nbio's pool after the handler
 // (ReleaseWebsocketPayload), frames may be as large as a message (by default a message
@@ -14,7 +13,7 @@
 // as what keeps a slow reader from holding up the others. A broadcast has no prepared
 // message in nbio: every connection gets a frame of its own. A slow reader is closed
 // when more than 1 MiB waits for it (MaxWriteBufferSize) or, if a goroutine reads it,
-// 256 messages.
+// 64 messages.
 //
 // nbio v1.6.8 does not hand an empty message to OnMessage, so that it is not answered.
 package main
@@ -33,23 +32,20 @@ import (
 )
 
 var ioMods = map[string]int{
-	"default":     nbhttp.DefaultIOMod,
 	"nonblocking": nbhttp.IOModNonBlocking,
-	"blocking":    nbhttp.IOModBlocking,
 	"mixed":       nbhttp.IOModMixed,
 }
 
 func main() {
-	io := flag.String("io", "default", "who reads a connection: default, nonblocking, blocking or mixed")
+	io := flag.String("io", "nonblocking", "who reads a connection: nonblocking or mixed")
 	flags := contract.Parse()
 	mod, ok := ioMods[*io]
 	if !ok {
-		contract.Usage("--io is default, nonblocking, blocking or mixed, not %q", *io)
+		contract.Usage("--io is nonblocking or mixed, not %q", *io)
 	}
 	logging.SetLevel(logging.LevelNone)
 	// Start does not return if nbio's poller cannot listen, so the address is tried here.
-	l, err := net.Listen("tcp", flags.Addr)
-	contract.Must(err)
+	l := contract.Listen(flags.Addr)
 	upgrader := newUpgrader(flags)
 	config := nbhttp.Config{
 		Network:                      "tcp",

@@ -12,7 +12,7 @@
 // no event waits for workers that block on a slow handler or a full socket. A broadcast
 // is one frame, compiled once, and is written as in the article: by a worker that is
 // only there while the connection has something queued, and that writes all of it with
-// one system call. A connection with 256 queued is ended.
+// one system call. A connection with 64 queued is ended.
 package main
 
 import (
@@ -29,8 +29,7 @@ var flags contract.Flags
 
 func main() {
 	flags = contract.Parse()
-	l, err := net.Listen("tcp", flags.Addr)
-	contract.Must(err)
+	l := contract.Listen(flags.Addr)
 	epoll, err := netpoll.EpollCreate(&netpoll.EpollConfig{OnWaitError: contract.Must})
 	contract.Must(err)
 	h := &hub{epoll: epoll, channels: make(map[*channel]struct{})}

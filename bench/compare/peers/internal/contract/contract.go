@@ -4,8 +4,10 @@
 package contract
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -24,7 +26,7 @@ const (
 const (
 	MaxMessage  = 4 << 20 // bytes of a message
 	MaxUnsent   = 1 << 20 // bytes that wait for a slow reader, where a library counts bytes
-	MaxMessages = 256     // messages that wait for a slow reader, where it counts messages
+	MaxMessages = 64      // messages that wait for a slow reader, where it counts messages: as many bytes where they are largest (16 KiB)
 )
 
 // Flags are those of every server.
@@ -49,6 +51,18 @@ func Parse() Flags {
 	}
 	go exitOnSignal()
 	return f
+}
+
+// Listen listens without multipath TCP and without keepalive probes, which net.Listen
+// sets for every connection and the servers that are not written with package net do
+// not have: they cost a system call or two per connection, and memory of the kernel's.
+// It ends the process with status 1 if it cannot listen.
+func Listen(addr string) net.Listener {
+	config := net.ListenConfig{KeepAlive: -1}
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), "tcp", addr)
+	Must(err)
+	return l
 }
 
 // Usage ends the process with status 2 and a sentence on what is wrong with the
