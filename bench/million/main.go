@@ -17,7 +17,7 @@ type cli struct {
 	Conns   int           `short:"n" default:"1000000" help:"Connections (${default})."`
 	Hold    time.Duration `placeholder:"TIME" help:"How long they stay open before the message to all. Default: 3m, or as long as it takes that each gets a ping."`
 	Ping    time.Duration `placeholder:"TIME" help:"A connection that says nothing for so long gets a ping from the server. Default: 30s, or what keeps the guest at 2,000 pings a second."`
-	Publish bool          `default:"true" negatable:"" help:"Send one message to all at the end of the hold. Without it the server's connections have no subscription (${default})."`
+	Publish bool          `default:"true" negatable:"" help:"Send one message to all at the end of the hold (${default})."`
 	Rate    int           `placeholder:"N" help:"Most new connections a second. Default: as fast as they come."`
 	Memory  string        `placeholder:"SIZE" help:"The guest's memory, such as 12G. Default: what the connections take."`
 	SMP     int           `name:"smp" default:"2" help:"The guest's processors (${default})."`
