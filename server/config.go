@@ -20,7 +20,7 @@ type SlowPolicy uint8
 
 const (
 	// SlowClose closes the connection: 1013, ReasonSlow. What was not yet handed to the kernel is discarded, so that the Close
-	// frame comes through.
+	// frame comes through. Up to 64 KiB that were gathered for one write go out whole before the Close frame.
 	SlowClose SlowPolicy = iota
 	// SlowDropOldest discards the oldest unsent messages to make room, and the new one if there are none.
 	SlowDropOldest

@@ -291,7 +291,9 @@ func (c *Conn) resume() {
 // State is the connection's state now.
 func (c *Conn) State() State { return State(c.state.Load() &^ muted) }
 
-// Buffered is the number of bytes that are queued and not yet taken by the kernel, the browser's bufferedAmount.
+// Buffered is the number of bytes that are queued and not yet taken by the kernel, the browser's bufferedAmount. While a write that
+// goes past the queue is under way, its bytes are not counted: what an inline handler has sent, or a publication. What the kernel
+// leaves of them counts right after it, against Config.MaxOutbound too.
 func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,8 @@ import (
 
 // cork gathers what is sent to a connection while its inline handlers run on what one read has brought. It goes to the kernel
 // right after them, in one write: the socket is still in the cache then, which it is no more at the end of a turn with a thousand
-// connections, and neither a queue nor a buffer has to be lent for it.
+// connections, and neither a queue nor a buffer has to be lent for it. Only plain copies are gathered: SendPrepared, a ping, a pong, a
+// Close frame, a change of subscriptions, and under SlowConflate a message with a key, end the gathering, and all after them is queued.
 //
 // It is guarded by the mu of the connection that is corked, of which a loop has one at a time; while none is, it is the loop's.
 type cork struct {
@@ -81,7 +82,8 @@ func (l *loop) uncork(c *Conn) {
 }
 
 // writeThrough offers the bytes of e to the kernel past the queue, which was empty when the caller let go of the lock. What the
-// kernel does not take becomes the queue's first entry: a copy, if the bytes are borrowed.
+// kernel does not take becomes the queue's first entry: a copy, if the bytes are borrowed. Where other goroutines have filled the queue
+// meanwhile, the bound is looked at again: alone, a message may be larger than it.
 func (l *loop) writeThrough(c *Conn, subs *subscriptions, e entry, borrowed bool) {
 	iov := append(l.iov[:0], e.frame)
 	n, err := l.engine.Write(c.token, iov)
@@ -105,10 +107,14 @@ func (l *loop) writeThrough(c *Conn, subs *subscriptions, e entry, borrowed bool
 	}
 	c.mu.Lock()
 	o := c.outboundLocked()
+	late := o.bytes > 0
 	o.queue = slices.Insert(o.queue, o.head, e)
 	o.sent, o.blocked = n, true
 	o.bytes += len(e.frame) - n
 	o.oldest = min(o.oldest, o.head)
 	l.unsent.Add(e.cost())
-	c.mu.Unlock()
+	if late {
+		c.trimLocked()
+	}
+	c.unlockAndPost()
 }

@@ -38,8 +38,9 @@ func (sh *shard) frameFor(s *subscription, p *publication) *wsproto.Prepared {
 	return sh.bridge.frame
 }
 
-// deliver queues a publication for the loop's subscribers. Who subscribed after it was published has it in its snapshot. It goes
-// backwards because a step in a subscriber's queue can take that subscriber out, and another one into its place.
+// deliver gives a publication to the loop's subscribers. Who subscribed after it was published has it in its snapshot. It goes
+// backwards because a step in a subscriber's queue, or a write that fails, can take that subscriber out, never another one, and the
+// last one into its place.
 func (l *loop) deliver(t *Topic, p *publication) {
 	if t == nil {
 		l.broadcast(p.frame.Frame())
@@ -47,9 +48,6 @@ func (l *loop) deliver(t *Topic, p *publication) {
 	}
 	sh := l.shard(t)
 	for i := len(sh.subs) - 1; i >= 0; i-- {
-		if i >= len(sh.subs) { // a write in between took more than one out
-			continue
-		}
 		if s := sh.subs[i]; p.number > s.number {
 			l.deliverTo(sh, s, p)
 		}

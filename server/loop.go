@@ -55,6 +55,16 @@ type loop struct {
 	spare posts
 }
 
+func newLoop(s *Server, id int, engine poller.Engine) *loop {
+	return &loop{
+		srv: s, id: id, engine: engine, start: time.Now(),
+		iov:         make([][]byte, 0, maxIov),
+		corks:       s.config.Inline && !engine.Holds(),
+		rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		unsentShare: int64(max(1, s.config.MaxOutboundTotal/s.config.Loops)),
+	}
+}
+
 // posts is what other goroutines ask a loop to do.
 type posts struct {
 	conns []*Conn // to flush
@@ -221,7 +231,8 @@ func (l *loop) Closed(t poller.Token, err error) {
 
 // Turn does, after the events of a turn, what they and other goroutines asked for. The order matters: first the subscriptions
 // that connections changed, then what was published, so that who has unsubscribed gets nothing more and who has subscribed misses
-// nothing; then one write per connection.
+// nothing; then what is queued is written, with one call for each connection. A turn's only publication was written at once, past the
+// queues (giveAndUnlock), and what inline handlers sent to their own connection before the turn (cork).
 func (l *loop) Turn() time.Duration {
 	busy := l.fresh
 	l.now()

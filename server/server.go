@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/pool"
@@ -124,13 +122,7 @@ func (s *Server) startLocked() error {
 			s.abandon()
 			return err
 		}
-		s.loops = append(s.loops, &loop{
-			srv: s, id: id, engine: engine, start: time.Now(),
-			iov:         make([][]byte, 0, maxIov),
-			corks:       s.config.Inline && !engine.Holds(),
-			rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-			unsentShare: int64(max(1, s.config.MaxOutboundTotal/s.config.Loops)),
-		})
+		s.loops = append(s.loops, newLoop(s, id, engine))
 	}
 	s.started = true
 	for _, l := range s.loops {
