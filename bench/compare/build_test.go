@@ -57,8 +57,8 @@ func main() {
 		{name: "c", build: ccBuild{"c/none.c"}},
 	}
 	w := &workshop{source: source, dir: t.TempDir(), npm: t.TempDir()}
-	found := &results.Run{}
 	c := &runCommand{progress: io.Discard}
+	found := c.results(t.Context(), w, entries)
 	programs := c.buildAll(t.Context(), w, testRig(t), entries, found)
 	if namesOf(programs) != "fine" {
 		t.Errorf("%s can run, want fine", namesOf(programs))
@@ -72,8 +72,47 @@ func main() {
 			t.Errorf("%s is not run because of %q, want %q", s.Name, s.NotRun, want)
 		}
 	}
+	if c.broken != len(entries)-1 {
+		t.Errorf("%d servers are broken, want all but one", c.broken)
+	}
 	if len(found.Servers) != len(entries) {
 		t.Errorf("%d servers are listed, want %d", len(found.Servers), len(entries))
+	}
+}
+
+// TestWithoutNode: who has no npm, no node or no bun has no failure.
+func TestWithoutNode(t *testing.T) {
+	entries := []entry{
+		{name: "ws", build: npmBuild{script: "node/ws.mjs", runtime: "node", module: "ws"}},
+		{name: "bun", build: npmBuild{script: "bun/server.ts", runtime: "bun"}},
+	}
+	for _, tt := range []struct {
+		name   string
+		files  map[string]string
+		wants  []string
+		broken int
+	}{
+		{"nothing", map[string]string{"none": ""}, []string{"not installed here: ", "not installed here: "}, 0},
+		{"npm", map[string]string{"npm": "#!/bin/sh\n"}, []string{"not installed here: ", "not installed here: "}, 0},
+		{"npm that fails", map[string]string{"npm": "#!/bin/sh\necho away >&2\nexit 1\n"}, []string{"npm: away", "npm: away"}, 2},
+		{"no bun", map[string]string{"npm": "#!/bin/sh\n/bin/mkdir -p node_modules/ws; echo '{\"version\":\"8\"}' >node_modules/ws/package.json\n", "node": "#!/bin/sh\necho v20\n"},
+			[]string{"the server ended", "not installed here: "}, 1}, // this node serves nothing
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("PATH", tree(t, tt.files))
+			w := &workshop{source: tree(t, map[string]string{"peers/package.json": "{}"}), dir: t.TempDir(), npm: t.TempDir()}
+			c := &runCommand{progress: io.Discard}
+			found := c.results(t.Context(), w, entries)
+			c.buildAll(t.Context(), w, testRig(t), entries, found)
+			for n, want := range tt.wants {
+				if got := found.Servers[n].NotRun; !strings.Contains(got, want) {
+					t.Errorf("%s is not run because of %q, want %q", found.Servers[n].Name, got, want)
+				}
+			}
+			if err := c.verdict(t.Context(), found); c.broken != tt.broken || (err != nil) != (tt.broken > 0) {
+				t.Errorf("%d are broken, want %d; the verdict is %v", c.broken, tt.broken, err)
+			}
+		})
 	}
 }
 

@@ -29,18 +29,18 @@ var catalogue = []entry{
 	{name: floorName, about: "the least that a server can do: one epoll loop in C, nothing checked twice", kind: results.Floor, build: ccBuild{"c/floor.c"}},
 	{name: "roost-inline", about: "roost, handlers run on the event loop", kind: results.Ours, build: goBuild{dir: "roost"}, flags: []string{"--inline"}},
 	{name: "roost-pool", about: "roost, handlers run in a pool of goroutines", kind: results.Ours, build: goBuild{dir: "roost"}},
-	{name: "roost-inline-netpoll", about: "roost on easygo's netpoll, handlers run on the event loop", kind: results.Ours, build: goBuild{dir: "roost"}, flags: []string{"--inline", "--engine", "netpoll"}},
-	{name: "roost-pool-netpoll", about: "roost on easygo's netpoll, handlers run in a pool of goroutines", kind: results.Ours, build: goBuild{dir: "roost"}, flags: []string{"--engine", "netpoll"}},
+	{name: "roost-inline-netpoll", about: "roost on easygo's netpoll, handlers run on the event loop", kind: results.Variant, build: goBuild{dir: "roost"}, flags: []string{"--inline", "--engine", "netpoll"}},
+	{name: "roost-pool-netpoll", about: "roost on easygo's netpoll, handlers run in a pool of goroutines", kind: results.Variant, build: goBuild{dir: "roost"}, flags: []string{"--engine", "netpoll"}},
 	{name: "gws", about: "lxzan/gws, a goroutine per connection", kind: results.Peer, build: goBuild{"gws", "github.com/lxzan/gws"}},
 	{name: "gorilla", about: "gorilla/websocket, a goroutine per connection", kind: results.Peer, build: goBuild{"gorilla", "github.com/gorilla/websocket"}},
 	{name: "coder", about: "coder/websocket, a goroutine per connection", kind: results.Peer, build: goBuild{"coder", "github.com/coder/websocket"}},
-	{name: "nbio-nonblocking", about: "lesismal/nbio, epoll only", kind: results.Peer, build: goBuild{"nbio", "github.com/lesismal/nbio"}, flags: []string{"--io", "nonblocking"}},
-	{name: "nbio-default", about: "lesismal/nbio as it is by default", kind: results.Peer, build: goBuild{"nbio", "github.com/lesismal/nbio"}},
+	{name: "nbio-nonblocking", about: "lesismal/nbio, epoll only, which is its default", kind: results.Peer, build: goBuild{"nbio", "github.com/lesismal/nbio"}, flags: []string{"--io", "nonblocking"}},
+	{name: "nbio-mixed", about: "lesismal/nbio, a goroutine for each of the first 10,000 connections and epoll for the rest", kind: results.Peer, build: goBuild{"nbio", "github.com/lesismal/nbio"}, flags: []string{"--io", "mixed"}},
 	{name: "gobwas-goroutine", about: "gobwas/ws, a goroutine per connection", kind: results.Peer, build: goBuild{"gobwas", "github.com/gobwas/ws"}},
 	{name: "gobwas-netpoll-ants", about: "gobwas/ws with easygo's netpoll and ants", kind: results.Peer, build: goBuild{"netpoll", "github.com/gobwas/ws"}},
 	{name: "melody", about: "olahol/melody, a broadcast on top of gorilla/websocket", kind: results.Peer, build: goBuild{"melody", "github.com/olahol/melody"}, works: []string{results.Idle, results.Fanout}},
 	{name: "ws-node", about: "ws on Node.js", kind: results.Peer, build: npmBuild{script: "node/ws.mjs", runtime: "node", module: "ws"}},
-	{name: "bun", about: "Bun's server, uWebSockets in C++", kind: results.Peer, build: npmBuild{script: "bun/server.ts", runtime: "bun"}},
+	{name: "bun", about: "Bun's server: JavaScript on its fork of uWebSockets; native uWebSockets is not measured", kind: results.Peer, build: npmBuild{script: "bun/server.ts", runtime: "bun"}},
 }
 
 // choose returns the entries of these names in the order of the catalogue, all for none.

@@ -9,6 +9,9 @@ import (
 	"github.com/roostws/roost/bench/compare/results"
 )
 
+// stormConns is how many connections drop at once.
+const stormConns = 10_000
+
 // concurrency is how many handshakes are under way at a time in churn.
 const concurrency = 64
 
@@ -17,7 +20,7 @@ func connectTrials(r *rig) []trial {
 	if r.quick {
 		return trials
 	}
-	storm := stormCase{10_000, 10 * time.Second}
+	storm := stormCase{stormConns, 10 * time.Second}
 	return append(trials, trial{
 		work: results.Connect, name: "storm", takes: starting + 2*opening(storm.conns) + time.Second, measure: storm.measure,
 	})
@@ -39,7 +42,7 @@ func churn(ctx context.Context, r *rig, p *program) outcome {
 	o.values["cpu_us"] = c.perUnit(c.rate)
 	o.values["server_cores"] = c.serverCores()
 	o.values["client_cores"] = c.clientCores()
-	o.saturation(c.usage)
+	o.saturation("rate", c.usage)
 	return o
 }
 

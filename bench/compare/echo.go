@@ -35,13 +35,16 @@ var quickEchoCases = []echoCase{
 	{200, 20, true, nil},
 }
 
-func echoTrials(r *rig) []trial {
-	cases := echoCases
+func (r *rig) echoCases() []echoCase {
 	if r.quick {
-		cases = quickEchoCases
+		return quickEchoCases
 	}
+	return echoCases
+}
+
+func echoTrials(r *rig) []trial {
 	var trials []trial
-	for _, c := range cases {
+	for _, c := range r.echoCases() {
 		runs := 1 + len(c.open)
 		if c.cross {
 			runs++
@@ -91,7 +94,7 @@ func (e echoCase) measure(ctx context.Context, r *rig, p *program) outcome {
 	o.values["cpu_us"] = closed.perUnit(rate)
 	o.values["server_cores"] = closed.serverCores()
 	o.values["client_cores"] = closed.clientCores()
-	o.saturation(closed.usage)
+	o.saturation("rate", closed.usage)
 	if e.cross && !o.failed(e.crossCheck(ctx, r, s, &o)) || !e.cross {
 		e.openLoops(ctx, r, s, &o)
 	}
@@ -109,7 +112,7 @@ func (e echoCase) crossCheck(ctx context.Context, r *rig, s *server, o *outcome)
 	}
 	o.values["cross_rate"] = c.rate
 	o.values["cross_cpu_us"] = c.perUnit(c.rate)
-	o.saturation(c.usage)
+	o.saturation("cross_rate", c.usage)
 	return nil
 }
 

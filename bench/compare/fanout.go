@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,20 +21,23 @@ var fanoutCases = []fanoutCase{
 	{1000, 128}, {1000, 1024}, {10_000, 128}, {10_000, 1024}, {18_000, 128}, {18_000, 1024},
 }
 
-// usual is about how many deliveries a second are half of what a server can do, to tell in
-// advance how long it takes.
-const usual = 60_000
+// common is how many deliveries a second every server makes while latencies are measured:
+// the same for all, so that they can be ranked, and within what each can do.
+const common = 20_000
+
+func (r *rig) fanoutCases() []fanoutCase {
+	if r.quick {
+		return fanoutCases[:1]
+	}
+	return fanoutCases
+}
 
 func fanoutTrials(r *rig) []trial {
-	cases := fanoutCases
-	if r.quick {
-		cases = cases[:1]
-	}
 	var trials []trial
-	for _, c := range cases {
+	for _, c := range r.fanoutCases() {
 		trials = append(trials, trial{
 			work: results.Fanout, name: c.name(), measure: c.measure,
-			takes: starting + 2*(opening(c.conns)+r.warmup) + r.seconds + c.lasting(r, usual) + 500*time.Millisecond,
+			takes: starting + 2*(opening(c.conns)+r.warmup) + r.seconds + c.lasting(r) + 500*time.Millisecond,
 		})
 	}
 	if r.quick {
@@ -41,12 +45,12 @@ func fanoutTrials(r *rig) []trial {
 	}
 	return append(trials, trial{
 		work: results.Fanout, name: "stalled", measure: stalled.measureStalled,
-		takes: 2*starting + 3*(opening(stalled.conns)+r.warmup) + 2*r.seconds + stalledFor(r, usual) + 2*time.Second,
+		takes: 2 * (starting + opening(stalled.conns) + r.warmup + stalledFor(r) + time.Second),
 	})
 }
 
-// measure finds how much the server can deliver, then how long deliveries take at half
-// of that.
+// measure finds how much the server can deliver, then how long deliveries take at the
+// common rate.
 func (f fanoutCase) measure(ctx context.Context, r *rig, p *program) outcome {
 	o := newOutcome()
 	s, err := r.serve(ctx, p, broadcastMode)
@@ -62,40 +66,55 @@ func (f fanoutCase) measure(ctx context.Context, r *rig, p *program) outcome {
 	o.values["cpu_us"] = closed.perUnit(closed.rate)
 	o.values["server_cores"] = closed.serverCores()
 	o.values["client_cores"] = closed.clientCores()
-	o.saturation(closed.usage)
-	half, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, closed.rate/2, f.lasting(r, closed.rate/2)), nil)
-	if o.failed(err) && !half.whole() || o.failed(late(half)) {
+	o.saturation("rate", closed.usage)
+	l, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, f.lasting(r)), nil)
+	if o.failed(err) && !l.whole() || o.failed(late(l)) {
 		return o
 	}
-	o.set("p99_us", p99(half))
-	if skew := half.Fanout.Skew; skew != nil {
-		// Publications are few where subscribers are many: the report leaves this
-		// percentile out below 300 of them.
+	o.failed(reached(l))
+	o.set("p99_us", p99(l))
+	if skew := l.Fanout.Skew; skew != nil && skew.Count >= fewestSkews {
+		// The report leaves this percentile out below 300 publications.
 		o.values["skew_p99_us"] = float64(skew.Histogram.Quantile(0.99)) / 1e3
 	}
 	return o
 }
 
-// config publishes so that there are rate deliveries a second.
-func (f fanoutCase) config(r *rig, s *server, scenario string, rate float64, measured time.Duration) bench.Config {
+// config publishes at the common rate.
+func (f fanoutCase) config(r *rig, s *server, scenario string, measured time.Duration) bench.Config {
 	c := config(s, scenario, f.conns, max(r.warmup, 200*time.Millisecond), measured)
 	c.Messages.Size = strconv.Itoa(f.size)
-	c.Fanout.Rate = rate / float64(f.conns)
+	c.Fanout.Rate = common / float64(f.conns)
 	return c
 }
 
-// fewest is how many publications make a latency.
-const fewest = 6
+// fewest is how many publications make a latency, and fewestSkews how many a skew, which
+// each has one of.
+const (
+	fewest      = 6
+	fewestSkews = 20
+)
 
-// lasting is how long it takes for so many, at a number of deliveries a second: four
-// times the usual at most.
-func (f fanoutCase) lasting(r *rig, rate float64) time.Duration {
-	needed := time.Duration(fewest * float64(f.conns) / rate * float64(time.Second))
-	return min(max(r.seconds, needed), 4*r.seconds)
+// lasting is how long it takes for so many latencies, and no less than a measure phase.
+func (f fanoutCase) lasting(r *rig) time.Duration {
+	return max(r.seconds, f.publishing(fewest))
+}
+
+// publishing is how long it takes to publish so many messages.
+func (f fanoutCase) publishing(messages int) time.Duration {
+	return time.Duration(float64(messages) * float64(f.conns) / common * float64(time.Second))
+}
+
+// reached says that messages did not come to all.
+func reached(l load) error {
+	if l.Fanout.Reach < 1 {
+		return fmt.Errorf("%d of %d deliveries did not come", l.Fanout.Expected-l.Fanout.Deliveries, l.Fanout.Expected)
+	}
+	return nil
 }
 
 // errLate says that a latency would be the client's own.
-var errLate = errors.New("the client used all of its processor at half the rate, so there is no latency")
+var errLate = errors.New("the client used all of its processor at the common rate, so there is no latency")
 
 func late(l load) error {
 	if l.clientCores() > 0.9 {
@@ -120,32 +139,29 @@ var stalled = fanoutCase{200, 16 << 10}
 const stalledShare = 0.05
 
 // overflow is how many bytes for one subscriber fill the kernel's buffers and a queue of
-// 256 messages behind them, with something to spare.
-const overflow = 12 << 20
+// 1 MiB behind them, twice.
+const overflow = 8 << 20
 
-// stalledFor is how long it takes to publish so much at a number of deliveries a second:
-// ten times the usual at most.
-func stalledFor(r *rig, rate float64) time.Duration {
-	perSubscriber := rate / float64(stalled.conns) * float64(stalled.size)
-	needed := time.Duration(overflow / perSubscriber * float64(time.Second))
-	return min(max(r.seconds, needed), 10*r.seconds)
+// stalledFor is how long it takes to publish so much.
+func stalledFor(r *rig) time.Duration {
+	return max(r.seconds, stalled.publishing(overflow/stalled.size))
 }
 
-// measureStalled measures latencies without stalled subscribers, then beside them in a
-// process of its own, so that its memory is that of this case.
+// measureStalled measures latencies and memory while all read, and then beside stalled
+// subscribers, in a process of its own each.
 func (f fanoutCase) measureStalled(ctx context.Context, r *rig, p *program) outcome {
 	o := newOutcome()
-	rate, base, err := f.unstalled(ctx, r, p)
+	base, usual, err := f.unstalled(ctx, r, p)
+	o.set("p99_base_us", base)
 	if o.failed(err) {
 		return o
 	}
-	o.set("p99_base_us", base)
 	s, err := r.serve(ctx, p, broadcastMode)
 	if o.failed(err) {
 		return o
 	}
 	defer s.end()
-	c := f.config(r, s, bench.Slow, rate, stalledFor(r, rate))
+	c := f.config(r, s, bench.Slow, stalledFor(r))
 	c.On, c.Slow.Share = bench.Fanout, stalledShare
 	var open int
 	l, err := r.drive(ctx, s, c, func(news) bool {
@@ -163,7 +179,7 @@ func (f fanoutCase) measureStalled(ctx context.Context, r *rig, p *program) outc
 	}
 	peak, err := s.peak()
 	if !o.failed(err) {
-		o.values["rss_peak_bytes"] = float64(peak)
+		o.values["rss_peak_bytes"] = float64(peak - usual)
 	}
 	if !o.failed(late(l)) {
 		o.set("p99_us", p99(l))
@@ -171,21 +187,20 @@ func (f fanoutCase) measureStalled(ctx context.Context, r *rig, p *program) outc
 	return o
 }
 
-// unstalled returns half the rate of a server, and the p99 of its latency at that, in µs.
-func (f fanoutCase) unstalled(ctx context.Context, r *rig, p *program) (rate float64, base *float64, err error) {
+// unstalled returns the p99 of a server's latency while all read, in µs, and the most that
+// is resident then, in bytes.
+func (f fanoutCase) unstalled(ctx context.Context, r *rig, p *program) (base *float64, peak int64, err error) {
 	s, err := r.serve(ctx, p, broadcastMode)
 	if err != nil {
-		return 0, nil, err
+		return nil, 0, err
 	}
 	defer s.end()
-	closed, err := r.driveC(ctx, s, "fan", f.conns, f.size)
+	l, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, stalledFor(r)), nil)
 	if err != nil {
-		return 0, nil, err
+		return nil, 0, err
 	}
-	rate = closed.rate / 2
-	l, err := r.drive(ctx, s, f.config(r, s, bench.Fanout, rate, r.seconds), nil)
-	if err != nil {
-		return 0, nil, err
+	if peak, err = s.peak(); err != nil {
+		return nil, 0, err
 	}
-	return rate, p99(l), late(l)
+	return p99(l), peak, cmp.Or(late(l), reached(l))
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +14,7 @@ import (
 )
 
 // machine describes this machine. What the system does not tell stays empty.
-func machine(compiler string) results.Machine {
+func machine(compiler string, serverCPU, clientCPU int) results.Machine {
 	m := results.Machine{
 		CPU: infoLine("/proc/cpuinfo", "model name"), Processors: runtime.NumCPU(),
 		System: osRelease(), Go: runtime.Version(), CC: compiler,
@@ -23,7 +25,30 @@ func machine(compiler string) results.Machine {
 		m.Kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])
 	}
 	m.Notes = machineNotes()
+	if siblings(fmt.Sprintf("/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", serverCPU), clientCPU) {
+		m.Notes = append(m.Notes, "the processors of server and client are two threads of one core: each slows the other down")
+	}
 	return m
+}
+
+// siblings tells whether a list of processors, such as 0,4 or 0-1, has this one.
+func siblings(file string, cpu int) bool {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false // not told
+	}
+	for part := range strings.SplitSeq(strings.TrimSpace(string(text)), ",") {
+		low, high, isRange := strings.Cut(part, "-")
+		first, err := strconv.Atoi(low)
+		last := first
+		if isRange && err == nil {
+			last, err = strconv.Atoi(high)
+		}
+		if err == nil && first <= cpu && cpu <= last {
+			return true
+		}
+	}
+	return false
 }
 
 // machineNotes is what bends figures here.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,11 +19,11 @@ type npmBuild struct {
 
 func (b npmBuild) build(ctx context.Context, w *workshop) ([]string, string, error) {
 	if err := w.install(ctx); err != nil {
-		return nil, "", err
+		return nil, "", absent(err)
 	}
 	runtime, err := w.runtime(b.runtime)
 	if err != nil {
-		return nil, "", err
+		return nil, "", absent(err)
 	}
 	version, err := w.run(ctx, w.npm, runtime, "--version")
 	if err != nil {
@@ -38,6 +39,18 @@ func (b npmBuild) build(ctx context.Context, w *workshop) ([]string, string, err
 	return []string{runtime, filepath.Join(w.npm, b.script)}, version, nil
 }
 
+// errAbsent is why a server is not run whose runtime is not there, which is no failure:
+// not everybody has it.
+var errAbsent = errors.New("not installed here")
+
+// absent makes it of the error of a program that is not there.
+func absent(err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w: %w", errAbsent, err)
+	}
+	return err
+}
+
 // install copies the scripts and their list of modules to the directory of npm, and
 // installs the modules, once.
 func (w *workshop) install(ctx context.Context) error {
@@ -49,16 +62,12 @@ func (w *workshop) install(ctx context.Context) error {
 }
 
 func (w *workshop) installNow(ctx context.Context) error {
-	for _, name := range []string{"package.json", "package-lock.json", "node", "bun"} {
+	for _, name := range []string{"package.json", "node", "bun"} {
 		if err := copyAll(filepath.Join(w.source, "peers", name), filepath.Join(w.npm, name)); err != nil {
 			return err
 		}
 	}
-	how := "ci"
-	if _, err := os.Stat(filepath.Join(w.npm, "package-lock.json")); err != nil {
-		how = "install"
-	}
-	_, err := w.run(ctx, w.npm, "npm", how, "--no-audit", "--no-fund", "--loglevel=error")
+	_, err := w.run(ctx, w.npm, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error")
 	return err
 }
 

@@ -173,3 +173,15 @@ func (k *client) bad() error {
 	}
 	return nil
 }
+
+// served says what went wrong with a client whose messages make the server wait, after
+// listen.
+func (k *client) served() error {
+	if err := k.bad(); err != nil {
+		return fmt.Errorf("the client whose messages wait: %w", err)
+	}
+	if k.last.Load().Received == 0 {
+		return errors.New("none of the messages that wait was answered")
+	}
+	return nil
+}

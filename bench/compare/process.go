@@ -74,19 +74,20 @@ func (p *process) ended() bool {
 	}
 }
 
-// end asks it to end, makes it end after two seconds, and waits for that.
+// end asks it and what it has started to end, makes them end after two seconds, and waits
+// for that.
 func (p *process) end() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = unix.Kill(-p.pid(), unix.SIGTERM) // it may have ended
 	select {
 	case <-p.done:
 	case <-time.After(2 * time.Second):
-		p.kill()
 	}
+	p.kill()
 }
 
-// kill ends it at once and waits for that.
+// kill ends it, and what it has started, at once and waits for that.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
+	_ = unix.Kill(-p.pid(), unix.SIGKILL) // its group may be gone
 	<-p.done
 }
 

@@ -95,12 +95,15 @@ func TestCPUTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		for _, child := range children(p.pid()) {
-			if err := unix.Kill(child, unix.SIGKILL); err != nil {
-				t.Error(err)
+		own := children(p.pid())
+		p.kill()
+		for _, child := range own {
+			for deadline := time.Now().Add(20 * time.Second); runs(child); runtime.Gosched() {
+				if time.Now().After(deadline) {
+					t.Fatal("what it started goes on")
+				}
 			}
 		}
-		p.kill()
 	}()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -116,6 +119,12 @@ func TestCPUTime(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// runs tells whether a process does; a zombie does not.
+func runs(pid int) bool {
+	state := infoLine("/proc/"+strconv.Itoa(pid)+"/status", "State")
+	return state != "" && state[0] != 'Z' && state[0] != 'X'
 }
 
 func TestLastLine(t *testing.T) {

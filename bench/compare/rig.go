@@ -31,30 +31,22 @@ type trial struct {
 // outcome is what came of a trial: what was measured until the error, if there is one.
 type outcome struct {
 	values map[string]float64
-	marks  []results.Mark
+	marks  map[string][]results.Mark // of the values that they are named after
 	err    error
 }
 
-func newOutcome() outcome { return outcome{values: map[string]float64{}} }
-
-// saturation marks what was measured with the server asked for all it can. A mark is
-// there once.
-func (o *outcome) saturation(u usage) {
-	if u.clientCores() > 0.9 {
-		o.mark(results.ClientBound)
-	}
-	if u.serverCores() < 0.9 {
-		o.mark(results.Unsaturated)
-	}
+func newOutcome() outcome {
+	return outcome{values: map[string]float64{}, marks: map[string][]results.Mark{}}
 }
 
-func (o *outcome) mark(m results.Mark) {
-	for _, have := range o.marks {
-		if have == m {
-			return
-		}
+// saturation marks a value that was measured with the server asked for all it can.
+func (o *outcome) saturation(name string, u usage) {
+	if u.clientCores() > 0.9 {
+		o.marks[name] = append(o.marks[name], results.ClientBound)
 	}
-	o.marks = append(o.marks, m)
+	if u.serverCores() < 0.9 {
+		o.marks[name] = append(o.marks[name], results.Unsaturated)
+	}
 }
 
 // set keeps a value that may not be known.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -10,8 +12,10 @@ import (
 	"github.com/roostws/roost/bench/compare/results"
 )
 
-// order is how the servers follow each other in a case of a round, counted from 0: it
-// moves by one each round, and the floor, if it is there, is first and last.
+// order is how the servers follow each other in a case of a round, counted from 0. They
+// are shuffled anew for each round, so that they are far from and near to the floor, which
+// is first and last if it is there, and have other neighbours. The same round has the same
+// order in every run.
 func order(programs []*program, round int) []*program {
 	var floor *program
 	var others []*program
@@ -22,14 +26,12 @@ func order(programs []*program, round int) []*program {
 			others = append(others, p)
 		}
 	}
-	var all []*program
-	for i := range others {
-		all = append(all, others[(i+round)%len(others)])
-	}
+	random := rand.New(rand.NewPCG(uint64(round)+1, 0))
+	random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	if floor == nil {
-		return all
+		return others
 	}
-	return append(append([]*program{floor}, all...), floor)
+	return append(append([]*program{floor}, others...), floor)
 }
 
 // step is one measurement of the plan.
@@ -48,14 +50,10 @@ func plan(trials []trial, programs []*program, rounds int) []step {
 			if t.work == results.Idle && round > 0 {
 				continue
 			}
-			var able []*program
-			for _, p := range programs {
+			for _, p := range order(programs, round) {
 				if p.does(t.work) {
-					able = append(able, p)
+					all = append(all, step{round, t, p})
 				}
-			}
-			for _, p := range order(able, round) {
-				all = append(all, step{round, t, p})
 			}
 		}
 	}
@@ -66,6 +64,15 @@ func plan(trials []trial, programs []*program, rounds int) []step {
 func byRound(steps []step) []step {
 	slices.SortStableFunc(steps, func(a, b step) int { return a.round - b.round })
 	return steps
+}
+
+// sequence names programs, each after a blank.
+func sequence(programs []*program) string {
+	var b strings.Builder
+	for _, p := range programs {
+		b.WriteString(" " + p.name)
+	}
+	return b.String()
 }
 
 func takes(steps []step) time.Duration {
@@ -113,8 +120,10 @@ func line(s results.Sample, rounds int, left time.Duration) string {
 			figures = append(figures, figure(v, m.Unit))
 		}
 	}
-	for _, m := range s.Marks {
-		figures = append(figures, string(m))
+	for _, name := range slices.Sorted(maps.Keys(s.Marks)) {
+		for _, m := range s.Marks[name] {
+			figures = append(figures, name+" "+string(m))
+		}
 	}
 	if s.Error != "" {
 		figures = append(figures, s.Error)

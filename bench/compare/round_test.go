@@ -37,17 +37,31 @@ func TestOrder(t *testing.T) {
 		round    int
 		want     string
 	}{
-		{"floor a b c", 0, "floor a b c floor"},
-		{"floor a b c", 1, "floor b c a floor"},
-		{"floor a b c", 2, "floor c a b floor"},
-		{"floor a b c", 3, "floor a b c floor"},
-		{"a floor b", 0, "floor a b floor"},
-		{"a b", 1, "b a"},
 		{"floor", 4, "floor floor"},
 		{"", 1, ""},
 	} {
 		if got := namesOf(order(programsNamed(strings.Fields(tt.programs)...), tt.round)); got != tt.want {
 			t.Errorf("round %d of %q is %q, want %q", tt.round, tt.programs, got, tt.want)
+		}
+	}
+}
+
+// TestOrderIsShuffled: each round has all, in another order, and the same one each time.
+func TestOrderIsShuffled(t *testing.T) {
+	const names = "a b c d e f g h"
+	seen := map[string]bool{}
+	for round := range 5 {
+		got := namesOf(order(programsNamed(strings.Fields("a b floor c d e f g h")...), round))
+		inner, ok := strings.CutPrefix(got, "floor ")
+		inner, also := strings.CutSuffix(inner, " floor")
+		sorted := strings.Fields(inner)
+		slices.Sort(sorted)
+		if !ok || !also || strings.Join(sorted, " ") != names || inner == names || seen[inner] {
+			t.Errorf("round %d is %q", round, got)
+		}
+		seen[inner] = true
+		if again := namesOf(order(programsNamed(strings.Fields("a b floor c d e f g h")...), round)); again != got {
+			t.Errorf("round %d is %q, and then %q", round, got, again)
 		}
 	}
 }
@@ -94,7 +108,7 @@ func TestCarryOutKeepsErrorsAndEndsWhenInterrupted(t *testing.T) {
 	if calls != 3 || len(got) != 2 {
 		t.Fatalf("%d steps were made and %d samples kept, want 3 and 2", calls, len(got))
 	}
-	if got[0].Error != "" || got[1].Error != "it died" || got[1].Server != "b" || got[0].Round != 1 {
+	if got[0].Error != "" || got[1].Error != "it died" || got[1].Server != steps[1].who.name || got[0].Round != 1 {
 		t.Errorf("the samples are %+v", got)
 	}
 }
@@ -107,8 +121,8 @@ func TestLine(t *testing.T) {
 	if got, want := line(s, 5, 12*time.Second), "round 2/5 echo 1000x512 gws: 14.1 µs, 70,900/s (12 s left)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	s.Values, s.Marks, s.Error = nil, []results.Mark{results.ClientBound}, "it died"
-	if got, want := line(s, 5, 5*time.Minute), "round 2/5 echo 1000x512 gws: client-bound, it died (5 min left)"; got != want {
+	s.Values, s.Marks, s.Error = nil, map[string][]results.Mark{"rate": {results.ClientBound}}, "it died"
+	if got, want := line(s, 5, 5*time.Minute), "round 2/5 echo 1000x512 gws: rate client-bound, it died (5 min left)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

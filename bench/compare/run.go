@@ -23,14 +23,17 @@ type runCommand struct {
 	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow" help:"Only these works: idle, echo, fanout, connect, slow."`
 	Rounds    int           `help:"How often everything is measured (3, with --quick 1)."`
 	Seconds   float64       `help:"How long each case is measured (1, with --quick 0.3)."`
+	Warmup    float64       `help:"Seconds before each of those in which nothing is measured (1, with --quick 0.3)."`
 	Pings     time.Duration `help:"How long connections are held and used a little before memory is read again (10m, with --quick 5s)."`
-	Out       string        `default:"../results" type:"path" help:"Directory for compare.md, compare.json and charts (${default})."`
+	Out       string        `type:"path" placeholder:"DIR" help:"Directory for compare.md, compare.json and charts (../results for a complete run or with --add, ../results/partial for a part of one or with --quick)."`
+	Add       bool          `help:"Keep what the directory has of other works, so that they can be measured one after the other."`
 	NPM       string        `name:"npm" type:"path" placeholder:"DIR" help:"Keep what npm installs here, for the next run."`
 	ServerCPU int           `default:"0" help:"Processor for the server (${default})."`
 	ClientCPU int           `default:"1" help:"Processor for the client (${default})."`
 	KeepGoing bool          `help:"End with status 0 also when a server could not be built or a measurement failed."`
 
 	progress, summary io.Writer // lines of each step, and the table at the end
+	broken            int       // servers that could not be built or started, and should
 }
 
 // Run does what the flags say.
@@ -60,21 +63,24 @@ func (c *runCommand) Run(ctx context.Context) error {
 // check fills in what was left out, and says in one sentence what cannot be done.
 func (c *runCommand) check() error {
 	defaults := struct {
-		rounds  int
-		seconds float64
-		pings   time.Duration
-	}{3, 1, 10 * time.Minute}
+		rounds          int
+		seconds, warmup float64
+		pings           time.Duration
+	}{3, 1, 1, 10 * time.Minute}
 	if c.Quick {
-		defaults.rounds, defaults.seconds, defaults.pings = 1, 0.3, 5*time.Second
+		defaults.rounds, defaults.seconds, defaults.warmup, defaults.pings = 1, 0.3, 0.3, 5*time.Second
 	}
 	c.Rounds = cmp.Or(c.Rounds, defaults.rounds)
 	c.Seconds = cmp.Or(c.Seconds, defaults.seconds)
+	c.Warmup = cmp.Or(c.Warmup, defaults.warmup)
 	c.Pings = cmp.Or(c.Pings, defaults.pings)
 	switch {
 	case c.Rounds < 1:
 		return fmt.Errorf("--rounds %d: there is at least one", c.Rounds)
 	case !(c.Seconds >= 0.1 && c.Seconds <= 3600):
 		return fmt.Errorf("--seconds %v is not between 0.1 and 3600", c.Seconds)
+	case !(c.Warmup > 0 && c.Warmup <= 3600):
+		return fmt.Errorf("--warmup %v is not between 0 and 3600", c.Warmup)
 	case c.Pings < time.Second:
 		return fmt.Errorf("--pings %v: give at least 1s", c.Pings)
 	case c.ServerCPU == c.ClientCPU:
@@ -88,7 +94,11 @@ func (c *runCommand) check() error {
 	if _, err := os.Stat("peers"); err != nil {
 		return errors.New("the sources of the servers are not here: run this in bench/compare")
 	}
-	return nil
+	limit, err := hardFiles()
+	if err != nil {
+		return err
+	}
+	return enoughFiles((&rig{quick: c.Quick}).mostConns(c.works()), limit, c.works())
 }
 
 // compare builds, measures, and writes what came of it.
@@ -99,25 +109,42 @@ func (c *runCommand) compare(ctx context.Context, entries []entry, temp string) 
 			return err
 		}
 	}
+	earlier, err := c.earlier()
+	if err != nil {
+		return err
+	}
 	r, err := c.rig(ctx, w)
 	if err != nil {
 		return err
 	}
-	run := c.results(ctx, w)
+	run := c.results(ctx, w, entries)
+	if earlier != nil {
+		if err := run.Fits(earlier); err != nil { // now, and not after an hour
+			return err
+		}
+	}
 	programs := c.buildAll(ctx, w, r, entries, run)
 	c.measure(ctx, r, programs, run)
-	run.Finished = time.Now()
+	session := &run.Settings[0]
+	session.Finished = time.Now()
 	if text := r.others.String(); text != "" {
-		run.Machine.Notes = append(run.Machine.Notes, text)
+		session.Notes = append(session.Notes, text)
 	}
 	if ctx.Err() != nil {
-		run.Machine.Notes = append(run.Machine.Notes, "interrupted: some samples are missing")
+		session.Notes = append(session.Notes, "interrupted: some samples are missing")
 	}
-	if err := write(run, c.Out, c.summary); err != nil {
+	verdict := c.verdict(ctx, run)
+	if earlier != nil {
+		if err := run.Keep(earlier); err != nil {
+			return err
+		}
+	}
+	out := c.destination(ctx.Err() != nil)
+	if err := write(run, out, c.summary); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.progress, "written to %s\n", c.Out)
-	return c.verdict(ctx, run)
+	fmt.Fprintf(c.progress, "written to %s\n", out)
+	return verdict
 }
 
 func (c *runCommand) rig(ctx context.Context, w *workshop) (*rig, error) {
@@ -128,13 +155,13 @@ func (c *runCommand) rig(ctx context.Context, w *workshop) (*rig, error) {
 	r := &rig{
 		self: self, serverCPU: c.ServerCPU, clientCPU: c.ClientCPU,
 		seconds: time.Duration(c.Seconds * float64(time.Second)),
+		warmup:  time.Duration(c.Warmup * float64(time.Second)),
 		pings:   c.Pings, quick: c.Quick, patience: patience, ports: newPortList(),
 	}
 	r.calm = calm
 	if r.quick {
 		r.calm = quickCalm
 	}
-	r.warmup = min(r.seconds/4, time.Second)
 	command, _, err := ccBuild{"c/load.c"}.build(ctx, w)
 	if r.loader.err = err; err == nil {
 		r.loader.program = command[0]
@@ -143,16 +170,21 @@ func (c *runCommand) rig(ctx context.Context, w *workshop) (*rig, error) {
 }
 
 // results makes the description of what is about to be measured.
-func (c *runCommand) results(ctx context.Context, w *workshop) *results.Run {
-	return &results.Run{
-		Schema: results.Schema, Started: time.Now(),
-		Settings: results.Settings{
+func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) *results.Run {
+	run := &results.Run{
+		Schema: results.Schema,
+		Settings: []results.Settings{{
+			Works: c.works(), Started: time.Now(),
 			Command: strings.Join(append([]string{"go run ."}, os.Args[1:]...), " "),
-			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: min(c.Seconds/4, 1),
+			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: c.Warmup,
 			Pings: c.Pings.Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,
-		},
-		Machine: machine(w.compiler(ctx)),
+		}},
+		Machine: machine(w.compiler(ctx), c.ServerCPU, c.ClientCPU),
 	}
+	for _, e := range entries {
+		run.Servers = append(run.Servers, results.Server{Name: e.name, About: e.about, Kind: e.kind})
+	}
+	return run
 }
 
 // measure makes the whole plan.
@@ -166,6 +198,10 @@ func (c *runCommand) measure(ctx context.Context, r *rig, programs []*program, r
 	last := time.Duration(0)
 	if c.wants(results.Idle) {
 		last = pingedTakes(r, programs)
+	}
+	fmt.Fprintf(c.progress, "rounds: %d; each case %v s after a warm-up of %v s\n", c.Rounds, c.Seconds, c.Warmup)
+	for round := range c.Rounds {
+		fmt.Fprintf(c.progress, "order of round %d:%s\n", round+1, sequence(order(programs, round)))
 	}
 	fmt.Fprintf(c.progress, "%d servers, %d measurements: about %s\n", len(programs), len(steps), about(total+last))
 	carryOut(ctx, r, steps, func(_ step, s results.Sample, left time.Duration) {
@@ -181,14 +217,22 @@ func (c *runCommand) wants(work string) bool {
 	return len(c.Works) == 0 || slices.Contains(c.Works, work)
 }
 
+// allWorks are in the order of the page.
+var allWorks = []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow}
+
+// works are those that are measured.
+func (c *runCommand) works() []string {
+	return slices.DeleteFunc(slices.Clone(allWorks), func(work string) bool { return !c.wants(work) })
+}
+
 func (c *runCommand) wanted(trials []trial) []trial {
 	return slices.DeleteFunc(trials, func(t trial) bool { return !c.wants(t.work) })
 }
 
-// buildAll builds the servers and lists them in run, also those that cannot be built.
+// buildAll builds the servers, and says in run, which lists them, why one cannot be built.
 func (c *runCommand) buildAll(ctx context.Context, w *workshop, r *rig, entries []entry, run *results.Run) []*program {
 	var programs []*program
-	for _, e := range entries {
+	for n, e := range entries {
 		fmt.Fprintf(c.progress, "build %s\n", e.name)
 		p := &program{entry: e}
 		var err error
@@ -196,14 +240,16 @@ func (c *runCommand) buildAll(ctx context.Context, w *workshop, r *rig, entries 
 			p.command = append(p.command, e.flags...)
 			err = r.tries(ctx, p)
 		}
-		listed := results.Server{Name: e.name, Version: p.version, About: e.about, Kind: e.kind}
-		if err != nil {
-			listed.NotRun = err.Error()
-			fmt.Fprintf(c.progress, "%s is left out: %v\n", e.name, err)
-		} else {
+		run.Servers[n].Version = p.version
+		if err == nil {
 			programs = append(programs, p)
+			continue
 		}
-		run.Servers = append(run.Servers, listed)
+		run.Servers[n].NotRun = err.Error()
+		fmt.Fprintf(c.progress, "%s is left out: %v\n", e.name, err)
+		if !errors.Is(err, errAbsent) {
+			c.broken++
+		}
 	}
 	return programs
 }
@@ -229,12 +275,7 @@ func (c *runCommand) verdict(ctx context.Context, run *results.Run) error {
 	if c.KeepGoing {
 		return nil
 	}
-	failed := 0
-	for _, s := range run.Servers {
-		if s.NotRun != "" {
-			failed++
-		}
-	}
+	failed := c.broken
 	for _, s := range run.Samples {
 		if s.Error != "" {
 			failed++

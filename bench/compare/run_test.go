@@ -37,7 +37,7 @@ func TestEndToEnd(t *testing.T) {
 	temp, out := t.TempDir(), t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	cpus := allowed(t)
-	c := &runCommand{Quick: true, Seconds: 0.2, Pings: time.Second, Out: out, ServerCPU: cpus[0], ClientCPU: cpus[1]}
+	c := &runCommand{Quick: true, Seconds: 0.2, Warmup: 0.1, Pings: time.Second, Out: out, ServerCPU: cpus[0], ClientCPU: cpus[1]}
 	entries, err := choose([]string{floorName, "roost-inline"})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestInterrupted(t *testing.T) {
 		out, temp := t.TempDir(), t.TempDir()
 		cpus := allowed(t)
 		watch := &canceller{word: tt.word, cancel: cancel}
-		c := &runCommand{Quick: true, Works: tt.works, Seconds: 0.2, Pings: time.Hour, Out: out, ServerCPU: cpus[0], ClientCPU: cpus[1], progress: watch, summary: io.Discard}
+		c := &runCommand{Quick: true, Works: tt.works, Seconds: 0.2, Warmup: 0.1, Pings: time.Hour, Out: out, ServerCPU: cpus[0], ClientCPU: cpus[1], progress: watch, summary: io.Discard}
 		if err := c.check(); err != nil {
 			t.Fatal(err)
 		}
@@ -144,8 +144,8 @@ func TestInterrupted(t *testing.T) {
 		if err != nil || json.Unmarshal(text, &found) != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		if len(found.Samples) < tt.least || !strings.Contains(strings.Join(found.Machine.Notes, "\n"), "interrupted") {
-			t.Errorf("%d samples, want %d at least; notes %q", len(found.Samples), tt.least, found.Machine.Notes)
+		if len(found.Samples) < tt.least || !strings.Contains(strings.Join(found.Settings[0].Notes, "\n"), "interrupted") {
+			t.Errorf("%d samples, want %d at least; notes %q", len(found.Samples), tt.least, found.Settings[0].Notes)
 		}
 	}
 }
@@ -159,6 +159,7 @@ func TestCheck(t *testing.T) {
 		{func(c *runCommand) { c.ClientCPU = 1000 }, "two processors are needed"},
 		{func(c *runCommand) { c.Rounds = -1 }, "--rounds -1"},
 		{func(c *runCommand) { c.Seconds = 0.01 }, "--seconds 0.01"},
+		{func(c *runCommand) { c.Warmup = -1 }, "--warmup -1"},
 		{func(c *runCommand) { c.Pings = time.Millisecond }, "--pings 1ms"},
 	} {
 		cpu := allowed(t)[0]
@@ -183,6 +184,7 @@ func TestVerdict(t *testing.T) {
 	if err := c.verdict(t.Context(), sound); err != nil {
 		t.Error(err)
 	}
+	c.broken = 1
 	if err := c.verdict(t.Context(), broken); err == nil || !strings.HasPrefix(err.Error(), "2 servers or measurements failed") {
 		t.Error(err)
 	}
@@ -243,9 +245,18 @@ func TestBatches(t *testing.T) {
 }
 
 func TestMachine(t *testing.T) {
-	m := machine("a compiler")
+	m := machine("a compiler", 0, 1)
 	if m.Processors < 1 || m.Memory < 1<<20 || !strings.HasPrefix(m.Kernel, "Linux ") || m.Go == "" || m.CC != "a compiler" {
 		t.Errorf("%+v", m)
+	}
+	for text, want := range map[string]bool{"0,4\n": true, "0-3\n": false, "2-5\n": true, "0\n": false, "": false, "x-9": false} {
+		dir := tree(t, map[string]string{"list": text})
+		if got := siblings(filepath.Join(dir, "list"), 4); got != want {
+			t.Errorf("4 is among %q: %v", text, got)
+		}
+	}
+	if siblings("/nonexistent", 4) {
+		t.Error("4 is among what is not there")
 	}
 	dir := tree(t, map[string]string{"a": "Mitigation: PTI\n", "b": "Not affected\n", "c": "Mitigation: x\n"})
 	if got := mitigations(dir); got != "a, c" {

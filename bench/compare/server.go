@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,9 @@ func (r *rig) serve(ctx context.Context, p *program, mode string) (*server, erro
 	}
 	addr := "127.0.0.1:" + strconv.Itoa(port)
 	args := append(p.command[1:len(p.command):len(p.command)], "--addr", addr, "--mode", mode)
-	started, err := launch(exec.Command(p.command[0], args...), r.serverCPU)
+	cmd := exec.Command(p.command[0], args...)
+	cmd.Env = plain(os.Environ())
+	started, err := launch(cmd, r.serverCPU)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be started: %w", err)
 	}
@@ -46,6 +49,17 @@ func (r *rig) serve(ctx context.Context, p *program, mode string) (*server, erro
 		return nil, err
 	}
 	return s, nil
+}
+
+// tuning are the variables that change how a server's runtime works.
+var tuning = []string{"GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG", "NODE_OPTIONS"}
+
+// plain returns an environment without those.
+func plain(environment []string) []string {
+	return slices.DeleteFunc(slices.Clone(environment), func(line string) bool {
+		name, _, _ := strings.Cut(line, "=")
+		return slices.Contains(tuning, name)
+	})
 }
 
 // listens waits until s accepts connections.

@@ -95,6 +95,18 @@ func TestPingedServersThatFail(t *testing.T) {
 	}
 }
 
+// TestServersOfTheUsualKind: nothing of the caller's environment tunes a server.
+func TestServersOfTheUsualKind(t *testing.T) {
+	for _, name := range tuning {
+		t.Setenv(name, "1")
+	}
+	t.Setenv("COMPARE_TEST", "here")
+	_, err := testRig(t).serve(t.Context(), script(`echo "tuned by $GOMAXPROCS$GOGC$GOMEMLIMIT$GODEBUG$NODE_OPTIONS, $COMPARE_TEST" >&2; exit 1`), echoMode)
+	if errorText(err) != "the server ended: tuned by , here" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestCountEstablished(t *testing.T) {
 	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:2EE1 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0

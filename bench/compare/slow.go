@@ -107,7 +107,10 @@ func beside(ctx context.Context, r *rig, s *server, c bench.Config, do func() er
 		open = n.Open >= int64(c.Conns)
 	}
 	k.listen()
-	return do()
+	if err := do(); err != nil {
+		return err
+	}
+	return k.served()
 }
 
 // latencies keeps those of a run, if it has any.

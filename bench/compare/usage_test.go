@@ -66,10 +66,12 @@ func TestSaturation(t *testing.T) {
 	} {
 		o := newOutcome()
 		u := usage{seconds: 2, server: 2 * tt.server, client: 2 * tt.client}
-		o.saturation(u)
-		o.saturation(u) // once is enough
+		o.saturation("rate", u)
+		if len(o.marks) > 1 || len(o.marks["rate"]) != len(o.marks)*len(strings.Fields(tt.want)) {
+			t.Errorf("the marks are %v", o.marks)
+		}
 		var got []string
-		for _, m := range o.marks {
+		for _, m := range o.marks["rate"] {
 			got = append(got, string(m))
 		}
 		if s := strings.Join(got, " "); s != tt.want {

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// bars draws a column of a chart.
+// bars draws a column of a chart; on a logarithmic axis there are dots.
 type bars struct {
 	chart  *chart
 	column int
@@ -29,7 +29,7 @@ func (b *bars) Plot(canvas draw.Canvas, p *plot.Plot) {
 		middle := y(float64(len(rows) - 1 - n))
 		if b.column == 0 {
 			name := color.Color(textColor)
-			if rows[n].server.Kind == Ours {
+			if kind := rows[n].server.Kind; kind == Ours || kind == Variant {
 				name = hues[Ours]
 			}
 			canvas.FillText(style(9, name, text.XRight, text.YCenter), vg.Point{X: canvas.Min.X - 6, Y: middle}, rows[n].server.Name)
@@ -47,7 +47,9 @@ func (b *bars) bar(canvas draw.Canvas, x func(float64) vg.Length, middle vg.Leng
 	}
 	// What is less than the axis has, such as no memory at all, has no bar.
 	at := func(v float64) vg.Length { return x(max(v, b.low)) }
-	canvas.FillPolygon(hues[l.server.Kind], box(at(b.low), middle-barHeight/2, at(c.median), middle+barHeight/2))
+	if !b.chart.log {
+		canvas.FillPolygon(hues[l.server.Kind], box(at(b.low), middle-barHeight/2, at(c.median), middle+barHeight/2))
+	}
 	if c.count > 1 {
 		line := draw.LineStyle{Color: textColor, Width: 0.75}
 		canvas.StrokeLine2(line, at(c.min), middle, at(c.max), middle)
@@ -55,5 +57,9 @@ func (b *bars) bar(canvas draw.Canvas, x func(float64) vg.Length, middle vg.Leng
 			canvas.StrokeLine2(line, at(end), middle-2.5, at(end), middle+2.5)
 		}
 	}
-	canvas.FillText(style(8, textColor, text.XLeft, text.YCenter), vg.Point{X: at(c.max) + 4, Y: middle}, b.label(c.median))
+	if b.chart.log { // on such an axis a bar's length means nothing
+		dot := draw.GlyphStyle{Color: hues[l.server.Kind], Radius: dotRadius, Shape: draw.CircleGlyph{}}
+		canvas.DrawGlyph(dot, vg.Point{X: at(c.median), Y: middle})
+	}
+	canvas.FillText(style(8, textColor, text.XLeft, text.YCenter), vg.Point{X: at(c.max) + dotRadius + 2, Y: middle}, b.label(c.median))
 }

@@ -19,9 +19,10 @@ type cell struct {
 	count            int // samples with a figure; without any there is nothing else
 	rounds, of       int // rounds with a figure, and rounds in which the case was measured
 	marks            []Mark
+	failed           bool // a sample with a figure has an error too
 	// unfloored says that there are values, but none of the floor to divide them by.
 	unfloored bool
-	// beats is set where a peer is better than the best of ours.
+	// beats is set where a peer is better than the better of ours.
 	beats bool
 }
 
@@ -40,11 +41,12 @@ func (r *Run) samples(work, of string, f func(*Sample)) {
 	}
 }
 
-// floor returns the mean of the floor's samples of a round, 0 if there are none.
+// floor returns the mean of the floor's samples of a round that have no error, 0 if there
+// are none.
 func (r *Run) floor(c column, round int) float64 {
 	sum, count := 0.0, 0.0
 	r.samples(c.metric.Work, c.of, func(s *Sample) {
-		if v, ok := s.value(c.metric.Name); ok && s.Round == round && r.kind(s.Server) == Floor {
+		if v, ok := s.value(c.metric.Name); ok && s.sound().Error == "" && s.Round == round && r.kind(s.Server) == Floor {
 			sum, count = sum+v, count+1
 		}
 	})
@@ -81,6 +83,7 @@ func (r *Run) cell(server string, c column) cell {
 		if !ok || s.Server != server {
 			return
 		}
+		out.failed = out.failed || s.sound().Error != ""
 		if c.ratio {
 			floor := r.floor(c, s.Round)
 			if floor <= 0 {
@@ -90,8 +93,8 @@ func (r *Run) cell(server string, c column) cell {
 			v /= floor
 		}
 		figures, seen[s.Round] = append(figures, v), true
-		for _, m := range s.Marks {
-			if c.metric.Rate && !slices.Contains(out.marks, m) {
+		for _, m := range s.Marks[c.metric.Name] {
+			if !slices.Contains(out.marks, m) {
 				out.marks = append(out.marks, m)
 			}
 		}
@@ -116,7 +119,7 @@ func median(sorted []float64) float64 {
 
 // ranked says whether the cell takes part in a ranking.
 func (c *cell) ranked(in column) bool {
-	return in.metric.Better != Neither && c.count > 0 && len(c.marks) == 0
+	return in.metric.Better != Neither && c.count > 0 && len(c.marks) == 0 && !c.failed
 }
 
 // before says whether a is better than b.
@@ -145,11 +148,17 @@ func (c *cell) text(unit string, spread bool) string {
 	for _, m := range c.marks {
 		text += " " + signs[m].sign
 	}
+	if c.failed {
+		text += " " + failedSign
+	}
 	if c.rounds < c.of {
 		text += fmt.Sprintf(", %d of %d rounds", c.rounds, c.of)
 	}
 	return text
 }
+
+// failedSign stands for an error in cells that have a figure all the same.
+const failedSign = "§"
 
 // signs stand for marks in cells.
 var signs = map[Mark]struct{ sign, meaning string }{

@@ -22,6 +22,7 @@ const (
 	margin     vg.Length = 12
 	rowHeight  vg.Length = 17
 	barHeight  vg.Length = 10
+	dotRadius  vg.Length = 4.5
 	headHeight vg.Length = 56 // title, note and legend
 	axesHeight vg.Length = 42 // the panels' titles and the ticks
 	panelGap   vg.Length = 28
@@ -35,9 +36,10 @@ var (
 	faintColor = color.RGBA{0x6b, 0x6f, 0x76, 0xff}
 	ruleColor  = color.RGBA{0xe3, 0xe4, 0xe6, 0xff}
 	hues       = map[Kind]color.Color{
-		Ours:  color.RGBA{0x25, 0x63, 0xc9, 0xff},
-		Peer:  color.RGBA{0xb4, 0xba, 0xc4, 0xff},
-		Floor: color.RGBA{0x6b, 0x6f, 0x76, 0xff},
+		Ours:    color.RGBA{0x25, 0x63, 0xc9, 0xff},
+		Variant: color.RGBA{0x25, 0x63, 0xc9, 0xff},
+		Peer:    color.RGBA{0xb4, 0xba, 0xc4, 0xff},
+		Floor:   color.RGBA{0x6b, 0x6f, 0x76, 0xff},
 	}
 )
 

@@ -1,7 +1,9 @@
 package results
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,7 +78,8 @@ func (r *Run) charts() []chart {
 }
 
 // WriteCharts draws the charts into a directory, which it makes, and returns the names
-// of the files. There is none of what was not measured.
+// of the files. There is none of what was not measured: one that an earlier run left is
+// removed.
 func (r *Run) WriteCharts(dir string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the directory of the charts: %w", err)
@@ -91,6 +94,14 @@ func (r *Run) WriteCharts(dir string) ([]string, error) {
 			return written, fmt.Errorf("write a chart: %w", err)
 		}
 		written = append(written, c.file)
+	}
+	for _, p := range plans {
+		if slices.Contains(written, p.file) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, p.file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return written, fmt.Errorf("remove the chart of an earlier run: %w", err)
+		}
 	}
 	return written, nil
 }

@@ -241,6 +241,17 @@ func TestChartsWithoutADirectory(t *testing.T) {
 		t.Error("charts were written into a file")
 	}
 	dir := t.TempDir()
+	stale := made()
+	stale.Samples = nil
+	if err := os.WriteFile(filepath.Join(dir, "slow.svg"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stale.WriteCharts(dir); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("the chart of an earlier run is left: %v, %v", left, err)
+	}
 	if err := os.Mkdir(filepath.Join(dir, "fanout.svg"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,12 @@ type values = map[string]float64
 func made() *results.Run {
 	started := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	r := &results.Run{
-		Schema: results.Schema, Started: started, Finished: started.Add(73*time.Minute + 20*time.Second),
-		Settings: results.Settings{Command: "go run . --rounds 2", Rounds: 2, Seconds: 5, Warmup: 1.5, Pings: 600, ClientCPU: 1},
+		Schema: results.Schema,
+		Settings: []results.Settings{{
+			Works:   []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow},
+			Started: started, Finished: started.Add(73*time.Minute + 20*time.Second),
+			Command: "go run . --rounds 2", Rounds: 2, Seconds: 5, Warmup: 1.5, Pings: 600, ClientCPU: 1,
+		}},
 		Machine: results.Machine{
 			CPU: "Some CPU @ 2.5 GHz", Processors: 2, Memory: 8 << 30, Kernel: "6.18.1", System: "Debian GNU/Linux 13",
 			Go: "go1.26.8", CC: "gcc 14.2", Notes: []string{"The machine is virtual and shared with others."},
@@ -40,7 +44,7 @@ func echo(r *results.Run) {
 	add := func(round int, server string, cpu, rate float64, marks ...results.Mark) {
 		r.Samples = append(r.Samples, results.Sample{
 			Round: round, Work: results.Echo, Case: "1000x512", Server: server,
-			Values: values{"cpu_us": cpu, "rate": rate, "p99_at_80": 10 * cpu}, Marks: marks,
+			Values: values{"cpu_us": cpu, "rate": rate, "p99_at_80": 10 * cpu}, Marks: marksOf("rate", marks...),
 		})
 	}
 	add(1, "floor", 8, 120e3)
@@ -57,6 +61,14 @@ func echo(r *results.Run) {
 	add(2, "gws", 21.6, 90e3)
 	add(2, "gorilla", 60, 16e3)
 	add(2, "floor", 21, 90e3)
+}
+
+// marksOf are marks of one value.
+func marksOf(name string, marks ...results.Mark) map[string][]results.Mark {
+	if len(marks) == 0 {
+		return nil
+	}
+	return map[string][]results.Mark{name: marks}
 }
 
 // others has an idle case with a slope of nothing, a fan-out without a floor, a connect of one round, and
@@ -85,7 +97,7 @@ func others(r *results.Run) {
 
 // only returns a run of one case, in which round n of a server has the n-th value.
 func only(work, of, metric string, kinds map[string]results.Kind, order []string, rounds int, of2 map[string][]float64) *results.Run {
-	r := &results.Run{Schema: results.Schema, Settings: results.Settings{Rounds: rounds}}
+	r := &results.Run{Schema: results.Schema, Settings: []results.Settings{{Works: []string{work}, Rounds: rounds}}}
 	for _, name := range order {
 		r.Servers = append(r.Servers, results.Server{Name: name, Kind: kinds[name]})
 		for n, v := range of2[name] {

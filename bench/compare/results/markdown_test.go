@@ -91,12 +91,12 @@ func TestWhatWentWrongIsTold(t *testing.T) {
 
 func TestTextFromOutsideIsHarmless(t *testing.T) {
 	r := made()
-	r.Settings.Command = "go run . | tee `x`"
+	r.Settings[0].Command = "go run . | tee `x`"
 	r.Servers[3].About = "<b>*fast*</b>\n# heading"
 	r.Servers[5].NotRun = "exit status 1\n\n## Echo | [x](y)"
 	text := page(t, r)
 	for _, want := range []string{
-		"| command | `go run . \\| tee 'x'` |\n",
+		"** | `go run . \\| tee 'x'` |\n",
 		`\<b\>\*fast\*\</b\> # heading |`,
 		`- bun: exit status 1 ## Echo \| \[x\](y)`,
 	} {
@@ -109,7 +109,7 @@ func TestTextFromOutsideIsHarmless(t *testing.T) {
 func TestHowFewRoundsAreTold(t *testing.T) {
 	for rounds, want := range map[int]string{1: "With 1 round the spread is hardly known", 2: "With 2 rounds the spread", 3: ""} {
 		r := made()
-		r.Settings.Rounds = rounds
+		r.Settings[0].Rounds = rounds
 		if text := page(t, r); strings.Contains(text, "the spread is hardly known") != (want != "") || !strings.Contains(text, want) {
 			t.Errorf("%d rounds: the page should say %q", rounds, want)
 		}
@@ -119,8 +119,8 @@ func TestHowFewRoundsAreTold(t *testing.T) {
 func TestWhenItWas(t *testing.T) {
 	r := made()
 	// Already the next day, three hours to the east of where it is the 22nd.
-	r.Started = time.Date(2026, 11, 23, 1, 0, 0, 0, time.FixedZone("", 3*3600))
-	r.Finished = r.Started.Add(20 * time.Second)
+	r.Settings[0].Started = time.Date(2026, 11, 23, 1, 0, 0, 0, time.FixedZone("", 3*3600))
+	r.Settings[0].Finished = r.Settings[0].Started.Add(20 * time.Second)
 	if text := page(t, r); !strings.Contains(text, "22 November 2026, in less than a minute") {
 		t.Error("20 s are not less than a minute")
 	}

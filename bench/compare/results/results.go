@@ -10,17 +10,20 @@ const Schema = 1
 
 // Run is one comparison.
 type Run struct {
-	Schema   int       `json:"schema"`
-	Started  time.Time `json:"started"`
-	Finished time.Time `json:"finished"`
-	Settings Settings  `json:"settings"`
-	Machine  Machine   `json:"machine"`
-	Servers  []Server  `json:"servers"`
-	Samples  []Sample  `json:"samples"`
+	Schema   int        `json:"schema"`
+	Settings []Settings `json:"settings"` // of each session, as works may be measured one after the other
+	Machine  Machine    `json:"machine"`
+	Servers  []Server   `json:"servers"`
+	Samples  []Sample   `json:"samples"`
 }
 
-// Settings is how it was measured.
+// Settings is how some works were measured: those of one session.
 type Settings struct {
+	Works    []string  `json:"works"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	Notes    []string  `json:"notes,omitempty"` // what bent its figures
+
 	Command string  `json:"command"`
 	Quick   bool    `json:"quick"`
 	Rounds  int     `json:"rounds"`
@@ -41,7 +44,7 @@ type Machine struct {
 	System     string   `json:"system"`
 	Go         string   `json:"go"`
 	CC         string   `json:"cc"`
-	Notes      []string `json:"notes"` // what bends figures: virtual, shared, mitigations
+	Notes      []string `json:"notes"` // what bends figures: virtual, a shared core, mitigations
 }
 
 // Server is one of what was compared.
@@ -62,6 +65,8 @@ const (
 	Floor Kind = "floor"
 	Ours  Kind = "ours"
 	Peer  Kind = "peer"
+	// Variant is ours in a form that no peer is held against.
+	Variant Kind = "variant"
 )
 
 // Sample is what one server did in one case of one round.
@@ -71,12 +76,13 @@ type Sample struct {
 	Case   string             `json:"case"`
 	Server string             `json:"server"`
 	Values map[string]float64 `json:"values"`
-	Marks  []Mark             `json:"marks,omitempty"`
+	// Marks are of the values that must not be ranked, by their names.
+	Marks map[string][]Mark `json:"marks,omitempty"`
 	// Error is why there are no values, or not all.
 	Error string `json:"error,omitempty"`
 }
 
-// Mark says that a sample's rates must not be ranked.
+// Mark says why a value must not be ranked.
 type Mark string
 
 // The marks.
@@ -92,8 +98,6 @@ type Metric struct {
 	Title  string
 	Unit   string // bytes, µs, 1/s, s, cores, or none
 	Better Better
-	// Rate metrics are not ranked where a sample has a mark.
-	Rate bool
 	// Ratio metrics are shown beside their ratio to the floor.
 	Ratio bool
 }
@@ -123,9 +127,9 @@ var Metrics = []Metric{
 	{Work: Idle, Name: "kernel_bytes", Title: "kernel", Unit: "bytes", Better: Neither},
 
 	{Work: Echo, Name: "cpu_us", Title: "CPU per message", Unit: "µs", Better: Lower, Ratio: true},
-	{Work: Echo, Name: "rate", Title: "messages", Unit: "1/s", Better: Higher, Rate: true},
+	{Work: Echo, Name: "rate", Title: "messages", Unit: "1/s", Better: Higher},
 	{Work: Echo, Name: "cross_cpu_us", Title: "CPU per message, C client", Unit: "µs", Better: Lower, Ratio: true},
-	{Work: Echo, Name: "cross_rate", Title: "messages, C client", Unit: "1/s", Better: Higher, Rate: true},
+	{Work: Echo, Name: "cross_rate", Title: "messages, C client", Unit: "1/s", Better: Higher},
 	{Work: Echo, Name: "p50_at_50", Title: "p50 at 50 %", Unit: "µs", Better: Neither},
 	{Work: Echo, Name: "p99_at_50", Title: "p99 at 50 %", Unit: "µs", Better: Neither},
 	{Work: Echo, Name: "p999_at_50", Title: "p99.9 at 50 %", Unit: "µs", Better: Neither},
@@ -136,17 +140,17 @@ var Metrics = []Metric{
 	{Work: Echo, Name: "client_cores", Title: "client", Unit: "cores", Better: Neither},
 
 	{Work: Fanout, Name: "cpu_us", Title: "CPU per delivery", Unit: "µs", Better: Lower, Ratio: true},
-	{Work: Fanout, Name: "rate", Title: "deliveries", Unit: "1/s", Better: Higher, Rate: true},
+	{Work: Fanout, Name: "rate", Title: "deliveries", Unit: "1/s", Better: Higher},
 	{Work: Fanout, Name: "p99_us", Title: "p99", Unit: "µs", Better: Lower},
-	{Work: Fanout, Name: "skew_p99_us", Title: "skew p99", Unit: "µs", Better: Lower},
+	{Work: Fanout, Name: "skew_p99_us", Title: "skew p99", Unit: "µs", Better: Neither},
 	{Work: Fanout, Name: "p99_base_us", Title: "p99 without stalled readers", Unit: "µs", Better: Neither},
-	{Work: Fanout, Name: "rss_peak_bytes", Title: "peak resident", Unit: "bytes", Better: Lower},
+	{Work: Fanout, Name: "rss_peak_bytes", Title: "peak resident above that", Unit: "bytes", Better: Neither},
 	{Work: Fanout, Name: "slow_lost", Title: "stalled readers disconnected", Unit: "", Better: Neither},
 	{Work: Fanout, Name: "server_cores", Title: "server", Unit: "cores", Better: Neither},
 	{Work: Fanout, Name: "client_cores", Title: "client", Unit: "cores", Better: Neither},
 
 	{Work: Connect, Name: "cpu_us", Title: "CPU per handshake", Unit: "µs", Better: Lower, Ratio: true},
-	{Work: Connect, Name: "rate", Title: "handshakes", Unit: "1/s", Better: Higher, Rate: true},
+	{Work: Connect, Name: "rate", Title: "handshakes", Unit: "1/s", Better: Higher},
 	{Work: Connect, Name: "full_s", Title: "all back after", Unit: "s", Better: Lower},
 	{Work: Connect, Name: "server_cores", Title: "server", Unit: "cores", Better: Neither},
 	{Work: Connect, Name: "client_cores", Title: "client", Unit: "cores", Better: Neither},

@@ -29,9 +29,10 @@ type part struct {
 var sections = []section{
 	{
 		work: Idle, title: "Idle connections",
-		about: "What one more connection costs: the slope of the memory from few connections to many. Resident is the server's process, " +
-			"kernel is what the system holds for the sockets. In the case `plain` the connections were only opened; in `echoed` each has echoed one message of 128 B; " +
-			"in `pinged` each sent a message of two bytes now and then for %s s, while several servers ran side by side. Bytes per connection.",
+		about: "What one more connection costs: the slope of the memory from few connections to many. Resident is the server's process. " +
+			"In the case `plain` the connections were only opened; in `echoed` each has echoed one message of 128 B; " +
+			"in `pinged` each echoed a message of two bytes every 20 s (once at least) for %s s, while several servers ran side by side. " +
+			"Kernel is what slab and TCP memory of the whole machine grew by, so it holds both ends of a connection. Bytes per connection.",
 		across: []string{"rss_bytes", "kernel_bytes"},
 		charts: []string{"idle-memory.svg"},
 	},
@@ -49,8 +50,11 @@ var sections = []section{
 	},
 	{
 		work: Fanout, title: "Fan-out",
-		about: "A case is subscribers × bytes of a message. One connection publishes, and again as soon as all have received. Latencies are at half that rate; " +
-			"skew is how much later the last subscriber has a message than the first. In the case `stalled` some subscribers never read.",
+		about: "A case is subscribers × bytes of a message. One connection publishes, and again as soon as all have received. Latencies are at 20,000 deliveries a second for every server; " +
+			"skew is how much later the last subscriber has a message than the first, and is left out where there were few publications. " +
+			"In the case `stalled` there are 200 subscribers and messages of 16 KiB, and 5 % of the subscribers never read: p99 is that of the others, and the " +
+			"peak of resident memory is how much it is above that of the same case in which all read. Servers end who has more than about 1 MiB waiting, counted " +
+			"in bytes or as 64 messages.",
 		across: []string{"cpu_us"},
 		parts: []part{{"", []string{
 			"cpu_us", "rate", "p99_us", "skew_p99_us", "p99_base_us", "rss_peak_bytes", "slow_lost", "server_cores", "client_cores",
@@ -60,14 +64,14 @@ var sections = []section{
 	{
 		work: Connect, title: "Connecting",
 		about: "In the case `churn` the client connects, upgrades and resets, as often as it can. " +
-			"In `storm` 10,000 connections (2,000 with --quick) are dropped at once, and the figure is the time until all are back.",
+			"In `storm` 10,000 connections are dropped at once, and the figure is the time until all are back; --quick has no storm.",
 		parts:  []part{{"", []string{"cpu_us", "rate", "full_s", "server_cores", "client_cores"}}},
 		charts: []string{"connect.svg"},
 	},
 	{
 		work: Slow, title: "Slow handlers",
 		about: "Some messages ask for a wait of 5 ms in the handler, as a query to a database may take: 1 in 100 in the case `1in100`. " +
-			"The figures are of the messages that do not ask for it.",
+			"The figures are of the messages that do not ask for it. ws on Node.js waits 6 ms, as its timers may fire 1 ms early.",
 		parts:  []part{{"", []string{"p50_us", "p99_us", "p999_us", "base_p50_us", "base_p99_us", "base_p999_us"}}},
 		charts: []string{"slow.svg"},
 	},
@@ -81,7 +85,7 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 	}
 	about := s.about
 	if s.work == Idle {
-		about = fmt.Sprintf(about, plain(r.Settings.Pings))
+		about = fmt.Sprintf(about, plain(r.settings(Idle).Pings))
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.title, about)
 	for _, c := range r.charts() {
@@ -117,8 +121,8 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 func (s *section) remarks(b *strings.Builder, r *Run, cases []string) {
 	var all []string
 	for _, of := range cases {
-		if n := r.rounds(s.work, of); n < r.Settings.Rounds {
-			all = append(all, fmt.Sprintf("%s was measured in %d of %s.", capital(caseName(of)), n, amount(r.Settings.Rounds, "round")))
+		if n, planned := r.rounds(s.work, of), r.settings(s.work).Rounds; n < planned {
+			all = append(all, fmt.Sprintf("%s was measured in %d of %s.", capital(caseName(of)), n, amount(planned, "round")))
 		}
 	}
 	if absent := r.absent(s.work); len(absent) > 0 {

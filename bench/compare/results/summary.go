@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -20,12 +21,24 @@ func (r *Run) WriteSummary(w io.Writer) error {
 	}
 	var b strings.Builder
 	t.grid(&b, false)
-	rounds := amount(r.Settings.Rounds, "round")
-	if n := r.rounds(Idle, "echoed"); n > 0 && n < r.Settings.Rounds {
-		rounds += fmt.Sprintf(" (memory: %d)", n)
-	}
 	fmt.Fprintf(&b, "\nCPU time per message, delivery and handshake as a ratio to a minimal C server that is measured in the same round; "+
-		"resident bytes per idle connection that has echoed a message. One processor for each server, medians of %s, ▸ is roost. %s\n",
-		rounds, t.verdict())
+		"resident bytes per idle connection that has echoed a message. One processor for each server, medians of %s, ▸ is roost. %s%s\n",
+		r.extents(t.columns), t.verdict(), t.signs())
 	return write(w, b.String())
+}
+
+// extents says how many rounds the columns are medians of, by works where they differ.
+func (r *Run) extents(columns []column) string {
+	var works, all []string
+	var rounds []int
+	for _, c := range columns {
+		if n := r.rounds(c.metric.Work, c.of); !slices.Contains(works, c.metric.Work) {
+			works, rounds = append(works, c.metric.Work), append(rounds, n)
+			all = append(all, fmt.Sprintf("%s (%s)", amount(n, "round"), c.metric.Work))
+		}
+	}
+	if slices.Min(rounds) == slices.Max(rounds) {
+		return amount(rounds[0], "round")
+	}
+	return strings.Join(all, ", ")
 }

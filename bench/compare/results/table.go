@@ -57,7 +57,7 @@ func (r *Run) took(server string, columns []column) bool {
 	return found
 }
 
-// best returns the best median of ours in a column.
+// best returns the better median of ours in a column, variants apart.
 func (t *table) best(column int) (best float64, ok bool) {
 	in := t.columns[column]
 	for n := range t.rows {
@@ -119,35 +119,34 @@ func (t *table) ranks(column int) bool {
 	return slices.ContainsFunc(t.rows, func(l row) bool { return l.cells[column].ranked(t.columns[column]) })
 }
 
-// verdict says in words how peers stand against ours.
+// verdict says in words which peers stand better than ours.
 func (t *table) verdict() string {
-	compared, beating := 0, 0
-	ranking := false
-	for n, in := range t.columns {
+	ranking, compared := false, false
+	var beating []string
+	for n := range t.columns {
 		ranking = ranking || t.ranks(n)
-		if _, ok := t.best(n); !ok {
-			continue
+	}
+	for i := range t.rows {
+		l := &t.rows[i]
+		better := false
+		for n, in := range t.columns {
+			_, ok := t.best(n)
+			compared = compared || ok && l.server.Kind == Peer && l.cells[n].ranked(in)
+			better = better || l.cells[n].beats
 		}
-		for _, l := range t.rows {
-			if l.server.Kind == Peer && l.cells[n].ranked(in) {
-				compared++
-			}
-			if l.cells[n].beats {
-				beating++
-			}
+		if better {
+			beating = append(beating, l.server.Name)
 		}
 	}
 	switch {
 	case !ranking:
 		return "Nothing in this table is ranked."
-	case compared == 0:
+	case !compared:
 		return "This table has no ranked figure of a peer beside one of roost's."
-	case compared == 1:
-		return "The one ranked figure of a peer " + verb(beating, "beats the best of roost's (bold).", "does not beat the best of roost's.")
-	case beating == 0:
-		return fmt.Sprintf("None of the %d ranked figures of peers beats the best of roost's.", compared)
+	case len(beating) == 0:
+		return "No peer is better than roost in a ranked figure of this table."
 	}
-	return fmt.Sprintf("Of the %d ranked figures of peers, %d %s the best of roost's (bold).", compared, beating, verb(beating, "beats", "beat"))
+	return "Better than roost (bold): " + strings.Join(beating, ", ") + "."
 }
 
 func verb(n int, one, many string) string {
@@ -176,24 +175,30 @@ func (t *table) grid(b *strings.Builder, spread bool) {
 // markdown writes the table and what must be said of it.
 func (t *table) markdown(b *strings.Builder) {
 	t.grid(b, true)
-	b.WriteString("\n" + t.verdict())
-	for _, m := range []Mark{ClientBound, Unsaturated} {
-		if t.has(m) {
-			fmt.Fprintf(b, " %s %s: %s; not ranked.", signs[m].sign, m, signs[m].meaning)
-		}
-	}
-	b.WriteString("\n")
+	b.WriteString("\n" + t.verdict() + t.signs() + "\n")
 }
 
-func (t *table) has(m Mark) bool {
-	return slices.ContainsFunc(t.rows, func(l row) bool {
-		return slices.ContainsFunc(l.cells, func(c cell) bool { return slices.Contains(c.marks, m) })
-	})
+// signs explains those that the table has.
+func (t *table) signs() string {
+	text := ""
+	for _, m := range []Mark{ClientBound, Unsaturated} {
+		if t.has(func(c cell) bool { return slices.Contains(c.marks, m) }) {
+			text += fmt.Sprintf(" %s %s: %s; not ranked.", signs[m].sign, m, signs[m].meaning)
+		}
+	}
+	if t.has(func(c cell) bool { return c.failed }) {
+		text += " " + failedSign + " a measurement behind it had an error, which is told below; not ranked."
+	}
+	return text
+}
+
+func (t *table) has(what func(cell) bool) bool {
+	return slices.ContainsFunc(t.rows, func(l row) bool { return slices.ContainsFunc(l.cells, what) })
 }
 
 // label is a server's name in a table.
 func (s *Server) label() string {
-	if s.Kind == Ours {
+	if s.Kind == Ours || s.Kind == Variant {
 		return "▸ " + s.Name
 	}
 	return s.Name

@@ -23,7 +23,7 @@ func TestTables(t *testing.T) {
 			{"▸ roost-inline", "1.15 (1.10 to 1.20)"}, // 11/10, 24/20
 			{"▸ roost-pool", "3.00, 1 of 2 rounds"},   // 30/10
 			{"gorilla", "3.50 (3.00 to 4.00)"},        // 40/10, 60/20
-		}, "Of the 2 ranked figures of peers, 1 beats the best of roost's (bold)."},
+		}, "Better than roost (bold): gws."},
 		{"### 1,000 × 512 B, closed loop", [][]string{
 			{"server", "CPU per message (µs)", "messages (1/s)"},
 			{"floor", "15.5 (8.00 to 21.0)", "105,000 (90,000 to 120,000)"},
@@ -31,14 +31,14 @@ func TestTables(t *testing.T) {
 			{"▸ roost-inline", "17.5 (11.0 to 24.0)", "85,000 (80,000 to 90,000)"},
 			{"▸ roost-pool", "30.0, 1 of 2 rounds", "33,000, 1 of 2 rounds"},
 			{"gorilla", "50.0 (40.0 to 60.0)", "20,500 (16,000 to 25,000)"},
-		}, "Of the 3 ranked figures of peers, 1 beats the best of roost's (bold). " +
+		}, "Better than roost (bold): gws. " +
 			"† client-bound: the client used more than 90 % of its processor, so the server may do more; not ranked."},
 		{"### Resident (bytes)", [][]string{
 			{"server", "echoed"},
 			{"floor", "0 (0 to 0)"},
 			{"▸ roost-inline", "214 (209 to 218)"}, // 213.5
 			{"gorilla", "12,300 (12,300 to 12,300)"},
-		}, "The one ranked figure of a peer does not beat the best of roost's."},
+		}, "No peer is better than roost in a ranked figure of this table."},
 		{"### CPU per delivery, ratio to the floor", [][]string{
 			{"server", "1,000 × 128 B"},
 			{"▸ roost-inline", "n/a"},
@@ -109,8 +109,8 @@ func TestNumbers(t *testing.T) {
 }
 
 func TestRanking(t *testing.T) {
-	kinds := map[string]results.Kind{"ours": results.Ours, "ours2": results.Ours, "peer": results.Peer, "peer2": results.Peer, "floor": results.Floor}
-	all := []string{"floor", "ours", "peer", "ours2", "peer2"}
+	kinds := map[string]results.Kind{"ours": results.Ours, "ours2": results.Ours, "peer": results.Peer, "peer2": results.Peer, "floor": results.Floor, "variant": results.Variant}
+	all := []string{"floor", "ours", "variant", "peer", "ours2", "peer2"}
 	for _, test := range []struct {
 		name, metric, heading string
 		values                map[string][]float64
@@ -119,17 +119,21 @@ func TestRanking(t *testing.T) {
 		verdict               string
 	}{
 		{"less is better", "rss_bytes", "### Resident (bytes)", map[string][]float64{"floor": {1}, "ours": {30}, "peer": {20}, "ours2": {25}, "peer2": {27}}, "",
-			"floor peer ours2 peer2 ours", "peer", "Of the 2 ranked figures of peers, 1 beats the best of roost's (bold)."},
+			"floor peer ours2 peer2 ours", "peer", "Better than roost (bold): peer."},
 		{"more is better", "rate", "### Churn", map[string][]float64{"floor": {90}, "ours": {30}, "peer": {60}, "ours2": {25}, "peer2": {70}}, "",
-			"floor peer2 peer ours ours2", "peer peer2", "Of the 2 ranked figures of peers, 2 beat the best of roost's (bold)."},
+			"floor peer2 peer ours ours2", "peer peer2", "Better than roost (bold): peer2, peer."},
 		{"equal is not better", "rss_bytes", "### Resident (bytes)", map[string][]float64{"ours": {30}, "peer": {30}, "peer2": {31}}, "",
-			"ours peer peer2", "", "None of the 2 ranked figures of peers beats the best of roost's."},
+			"ours peer peer2", "", "No peer is better than roost in a ranked figure of this table."},
 		{"equal is not better where more is", "rate", "### Churn", map[string][]float64{"ours": {30}, "peer": {30}, "peer2": {29}}, "",
-			"ours peer peer2", "", "None of the 2 ranked figures of peers beats the best of roost's."},
+			"ours peer peer2", "", "No peer is better than roost in a ranked figure of this table."},
 		{"a mark takes a peer out", "rate", "### Churn", map[string][]float64{"ours": {30}, "peer": {60}, "peer2": {20}}, "peer",
-			"ours peer2 peer", "", "The one ranked figure of a peer does not beat the best of roost's."},
+			"ours peer2 peer", "", "No peer is better than roost in a ranked figure of this table."},
 		{"a mark takes ours out", "rate", "### Churn", map[string][]float64{"ours": {90}, "ours2": {30}, "peer": {60}}, "ours",
-			"peer ours2 ours", "peer", "The one ranked figure of a peer beats the best of roost's (bold)."},
+			"peer ours2 ours", "peer", "Better than roost (bold): peer."},
+		{"a variant of ours is not ours", "rss_bytes", "### Resident (bytes)", map[string][]float64{"ours": {30}, "variant": {10}, "peer": {20}, "peer2": {31}}, "",
+			"variant peer ours peer2", "peer", "Better than roost (bold): peer."},
+		{"a variant alone", "rss_bytes", "### Resident (bytes)", map[string][]float64{"variant": {30}, "peer": {20}}, "",
+			"peer variant", "", "This table has no ranked figure of a peer beside one of roost's."},
 		{"ours is not there", "rss_bytes", "### Resident (bytes)", map[string][]float64{"peer": {30}, "peer2": {20}}, "",
 			"peer2 peer", "", "This table has no ranked figure of a peer beside one of roost's."},
 		{"not to be ranked", "kernel_bytes", "### Kernel (bytes)", map[string][]float64{"ours": {30}, "peer": {20}}, "",
@@ -142,7 +146,7 @@ func TestRanking(t *testing.T) {
 		r := only(work, of, test.metric, kinds, all, 1, test.values)
 		for n := range r.Samples {
 			if r.Samples[n].Server == test.marked {
-				r.Samples[n].Marks = []results.Mark{results.Unsaturated}
+				r.Samples[n].Marks = marksOf(test.metric, results.Unsaturated)
 			}
 		}
 		rows, verdict := tableOf(t, page(t, r), test.heading)
@@ -175,10 +179,47 @@ func TestOneMarkedRoundIsEnough(t *testing.T) {
 	if strings.Contains(rows[2][1], "†") {
 		t.Errorf("the mark of a rate is at the CPU: %q", rows[2][1])
 	}
-	r.Samples[3].Marks = []results.Mark{results.Unsaturated, results.ClientBound}
+	r.Samples[3].Marks = marksOf("rate", results.Unsaturated, results.ClientBound)
 	rows, text := tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
 	if !strings.HasSuffix(rows[2][2], " † ‡") || !strings.Contains(text, "† client-bound:") || !strings.Contains(text, "‡ unsaturated:") {
 		t.Errorf("of two marks: %q, %s", rows[2][2], text)
+	}
+}
+
+// A mark that one client's run earned says nothing of the other's.
+func TestMarksAreOfOneValue(t *testing.T) {
+	for marked, other := range map[string]int{"rate": 2, "cross_rate": 1} {
+		r := only(results.Echo, "1000x512", "rate", map[string]results.Kind{"ours": results.Ours, "peer": results.Peer}, []string{"ours", "peer"}, 1,
+			map[string][]float64{"ours": {30}, "peer": {60}})
+		for n := range r.Samples {
+			r.Samples[n].Values["cross_rate"] = r.Samples[n].Values["rate"]
+		}
+		r.Samples[1].Marks = marksOf(marked, results.ClientBound)
+		rows, _ := tableOf(t, page(t, r), "### 1,000 × 512 B, closed loop")
+		for _, row := range rows[1:] {
+			if row[0] == "peer" && (row[other] != "**60.0**" || row[3-other] != "60.0 †") {
+				t.Errorf("with a mark of %s the peer has %q", marked, row)
+			}
+		}
+	}
+}
+
+func TestWhatFailedIsNotRanked(t *testing.T) {
+	kinds := map[string]results.Kind{"floor": results.Floor, "ours": results.Ours, "peer": results.Peer}
+	r := only(results.Echo, "1000x512", "cpu_us", kinds, []string{"floor", "ours", "peer"}, 2,
+		map[string][]float64{"floor": {10, 10}, "ours": {30, 30}, "peer": {20, 20}})
+	r.Samples[4].Error = "it left"
+	rows, verdict := tableOf(t, page(t, r), "### CPU per message, ratio to the floor")
+	if len(rows) != 4 || rows[3][0] != "peer" || rows[3][1] != "2.00 (2.00 to 2.00) §" {
+		t.Errorf("the rows are %q", rows)
+	}
+	if !strings.HasPrefix(verdict, "This table has no ranked figure of a peer") || !strings.Contains(verdict, "§ a measurement behind it had an error") {
+		t.Errorf("it says %q", verdict)
+	}
+	r.Samples[0].Error = "it left too" // the floor of the first round
+	rows, _ = tableOf(t, page(t, r), "### CPU per message, ratio to the floor")
+	if rows[1][1] != "3.00, 1 of 2 rounds" || rows[2][1] != "1.00 §, 1 of 2 rounds" || rows[3][1] != "2.00 §, 1 of 2 rounds" {
+		t.Errorf("to a floor that failed the ratios are %q", rows)
 	}
 }
 
