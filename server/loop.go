@@ -249,6 +249,9 @@ func (l *loop) Turn() time.Duration {
 	for _, c := range work.conns {
 		l.steps(c)
 	}
+	for _, c := range l.dirty { // by a timer: who has subscribed it since has posted nothing
+		l.steps(c)
+	}
 	l.direct = len(work.pubs) == 1 && !l.engine.Holds()
 	for i := range work.pubs {
 		l.deliver(work.pubs[i].topic, work.pubs[i].pub)

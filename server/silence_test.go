@@ -43,3 +43,52 @@ func TestWhatGoesPastTheQueueBreaksTheSilence(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsSubscribedWhileItsHeartbeatIsDueGetsWhatIsPublishedThen: the connection is going to be flushed, and so the loop is not
+// asked to.
+func TestWhoIsSubscribedWhileItsHeartbeatIsDueGetsWhatIsPublishedThen(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		var beats, news *Topic
+		var first *Conn
+		c.Loops, c.PingAfter, c.SilenceAfter = 1, -1, time.Hour
+		c.OnSilence = func(dst []byte, s *Silence) []byte {
+			if first == nil {
+				first = s.Conn()
+				return append(dst, "beat"...)
+			}
+			first.Subscribe(news)
+			news.Publish(Publication{Op: ws.OpText, Payload: []byte("news")})
+			return dst
+		}
+		r, p, conn := slowRig(t, c, func(s *Server) {
+			beats, news = s.NewTopic("beats", TopicConfig{}), s.NewTopic("news", TopicConfig{})
+		})
+		peers := map[*Conn]*peer{conn: p}
+		other := r.dial()
+		r.await("the other", func(s Stats) bool { return s.Open == 2 })
+		var conns []*Conn
+		on(conn, func() {
+			for c := range conn.loop.conns.all {
+				conns = append(conns, c)
+				if c != conn {
+					peers[c] = other
+				}
+				c.Subscribe(beats)
+			}
+		})
+		settle(conn)
+		on(conn, func() { // the silence of both is due in the same turn
+			l := conn.loop
+			for _, c := range conns {
+				c.subs.sentAt = l.tick - ticks(time.Hour)
+				l.wheel.sooner(c.token.Slot(), l.tick+1)
+			}
+		})
+		await(t, "both heartbeats", func() (ok bool) {
+			on(conn, func() { ok = first != nil && news.newest() != nil })
+			return ok
+		})
+		peers[first].want(ws.OpText, "beat")
+		peers[first].want(ws.OpText, "news")
+	})
+}
