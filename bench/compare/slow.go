@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ func slowTrials(r *rig) []trial {
 	if r.quick {
 		runs = 2
 	}
-	takes := starting + time.Duration(runs)*(r.warmup+r.seconds+opening(promptConns))
+	takes := starting + time.Second + time.Duration(runs)*(r.warmup+r.seconds+opening(promptConns))
 	return []trial{{work: results.Slow, name: "1in100", takes: takes, measure: slow}}
 }
 
@@ -106,11 +108,36 @@ func beside(ctx context.Context, r *rig, s *server, c bench.Config, do func() er
 		}
 		open = n.Open >= int64(c.Conns)
 	}
-	k.listen()
+	silent := k.listen()
 	if err := do(); err != nil {
 		return err
 	}
+	k.stop()
+	select {
+	case <-silent:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(overhead):
+	}
 	return k.served()
+}
+
+// served says what went wrong with a client whose messages make the server wait, after its
+// last line.
+func (k *client) served() error {
+	n := k.last.Load()
+	switch {
+	case n == nil || n.Report == nil && n.Error == "":
+		return errors.New("the client whose messages wait gave no report")
+	case n.Error != "":
+		return fmt.Errorf("the client whose messages wait: %s", n.Error)
+	case n.Report.Exchange.Received == 0:
+		return errors.New("none of the messages that wait was answered")
+	}
+	if err := trouble(n.Report); err != nil {
+		return fmt.Errorf("the client whose messages wait: %w", err)
+	}
+	return nil
 }
 
 // latencies keeps those of a run, if it has any.
