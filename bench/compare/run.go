@@ -18,7 +18,7 @@ import (
 // runCommand compares servers.
 type runCommand struct {
 	List      bool          `help:"Only list the servers that there are."`
-	Quick     bool          `help:"Every work in its smallest form, in about three minutes."`
+	Quick     bool          `help:"Every work in its smallest form, in about four minutes."`
 	Servers   []string      `placeholder:"NAME" help:"Only these servers."`
 	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow" help:"Only these works: idle, echo, fanout, connect, slow."`
 	Rounds    int           `help:"How often everything is measured (3, with --quick 1)."`

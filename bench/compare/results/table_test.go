@@ -260,3 +260,17 @@ func TestAStrangerIsNoFloor(t *testing.T) {
 		t.Errorf("without a floor in the list: %q", rows)
 	}
 }
+
+// What depends on when a server was looked at, or on few publications, is shown only.
+func TestFanoutFiguresThatAreNotRanked(t *testing.T) {
+	kinds := map[string]results.Kind{"ours": results.Ours, "peer": results.Peer}
+	for name, want := range map[string]string{
+		"rss_peak_bytes": "Nothing in this table is ranked.", "slow_lost": "Nothing in this table is ranked.",
+		"skew_p99_us": "Nothing in this table is ranked.", "p99_us": "Better than roost (bold): peer.",
+	} {
+		r := only(results.Fanout, "stalled", name, kinds, []string{"ours", "peer"}, 1, map[string][]float64{"ours": {30}, "peer": {20}})
+		if _, verdict := tableOf(t, page(t, r), "### Stalled"); verdict != want {
+			t.Errorf("%s: %q, want %q", name, verdict, want)
+		}
+	}
+}
