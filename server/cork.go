@@ -101,9 +101,10 @@ func (l *loop) writeThrough(c *Conn, subs *subscriptions, e entry, borrowed bool
 		return
 	}
 	if borrowed {
-		e.owner = pool.Get(len(e.frame))
-		copy(e.owner.Bytes(), e.frame)
-		e.frame = e.owner.Bytes()
+		gone := max(0, n-1) // one byte that is gone stays, as the sign that the rest has to follow it
+		e.owner = pool.Get(len(e.frame) - gone)
+		copy(e.owner.Bytes(), e.frame[gone:])
+		e.frame, n = e.owner.Bytes(), n-gone
 	}
 	c.mu.Lock()
 	o := c.outboundLocked()
