@@ -41,7 +41,7 @@ func (c *runCommand) earlier() (*results.Run, error) {
 
 // destination is where the results go. What is published is not overwritten by a part.
 func (c *runCommand) destination(interrupted bool) string {
-	complete := c.Add || len(c.Servers) == 0 && len(c.works()) == len(allWorks)
+	complete := c.Add || len(c.Servers) == 0 && len(c.Cases) == 0 && len(c.works()) == len(allWorks)
 	switch {
 	case c.Out != "":
 		return c.Out

@@ -20,6 +20,7 @@ func TestDestination(t *testing.T) {
 		{"complete", runCommand{}, false, published},
 		{"all works by name", runCommand{Works: []string{"slow", "idle", "echo", "fanout", "connect"}}, false, published},
 		{"one work", runCommand{Works: []string{"echo"}}, false, partial},
+		{"one case", runCommand{Cases: []string{"storm"}}, false, partial},
 		{"one server", runCommand{Servers: []string{"gws"}}, false, partial},
 		{"quick", runCommand{Quick: true}, false, partial},
 		{"interrupted", runCommand{}, true, partial},

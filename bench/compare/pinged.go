@@ -11,6 +11,9 @@ import (
 	"github.com/roostws/roost/bench/compare/results"
 )
 
+// pingedCase is a case of idle, measured of all servers at the same time.
+const pingedCase = "pinged"
+
 // every is the time between two messages of a connection in the case "pinged".
 const every = 20 * time.Second
 
@@ -89,7 +92,7 @@ func pingedBatch(ctx context.Context, r *rig, programs []*program, progress io.W
 	var samples []results.Sample
 	for _, q := range pairs {
 		o := q.measure(r)
-		s := o.sample(step{0, trial{work: results.Idle, name: "pinged"}, q.program})
+		s := o.sample(step{0, trial{work: results.Idle, name: pingedCase}, q.program})
 		fmt.Fprintln(progress, line(s, 1, 0))
 		samples = append(samples, s)
 	}

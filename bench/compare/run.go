@@ -21,6 +21,7 @@ type runCommand struct {
 	Quick     bool          `help:"Every work in its smallest form, in about four minutes."`
 	Servers   []string      `placeholder:"NAME" help:"Only these servers."`
 	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow" help:"Only these works: idle, echo, fanout, connect, slow."`
+	Cases     []string      `placeholder:"CASE" help:"Only these cases of the works, as the page names them, such as 1000x512 or storm."`
 	Rounds    int           `help:"How often everything is measured (3, with --quick 1)."`
 	Seconds   float64       `help:"How long each case is measured (1, with --quick 0.3)."`
 	Warmup    float64       `help:"Seconds before each of those in which nothing is measured (1, with --quick 0.3)."`
@@ -69,6 +70,9 @@ func (c *runCommand) check() error {
 	}{3, 1, 1, 10 * time.Minute}
 	if c.Quick {
 		defaults.rounds, defaults.seconds, defaults.warmup, defaults.pings = 1, 0.3, 0.3, 5*time.Second
+	}
+	if err := c.checkCases(); err != nil {
+		return err
 	}
 	c.Rounds = cmp.Or(c.Rounds, defaults.rounds)
 	c.Seconds = cmp.Or(c.Seconds, defaults.seconds)
@@ -187,16 +191,41 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 	return run
 }
 
+// allTrials are the cases of every work but pingedCase.
+var allTrials = []func(*rig) []trial{idleTrials, echoTrials, fanoutTrials, connectTrials, slowTrials}
+
+// checkCases tells of a case that the works to be measured do not have.
+func (c *runCommand) checkCases() error {
+	var there []string
+	for _, trials := range allTrials {
+		for _, t := range trials(&rig{quick: c.Quick}) {
+			if c.wants(t.work) {
+				there = append(there, t.name)
+			}
+		}
+	}
+	if c.wants(results.Idle) {
+		there = append(there, pingedCase)
+	}
+	for _, name := range c.Cases {
+		if !slices.Contains(there, name) {
+			return fmt.Errorf("there is no case %q: there are %s", name, strings.Join(there, ", "))
+		}
+	}
+	return nil
+}
+
 // measure makes the whole plan.
 func (c *runCommand) measure(ctx context.Context, r *rig, programs []*program, run *results.Run) {
 	var steps []step
-	for _, trials := range []func(*rig) []trial{idleTrials, echoTrials, fanoutTrials, connectTrials, slowTrials} {
+	for _, trials := range allTrials {
 		steps = append(steps, plan(c.wanted(trials(r)), programs, c.Rounds)...)
 	}
 	steps = byRound(steps)
 	total := takes(steps)
 	last := time.Duration(0)
-	if c.wants(results.Idle) {
+	holds := c.wants(results.Idle) && c.wantsCase(pingedCase)
+	if holds {
 		last = pingedTakes(r, programs)
 	}
 	fmt.Fprintf(c.progress, "rounds: %d; each case %v s after a warm-up of %v s\n", c.Rounds, c.Seconds, c.Warmup)
@@ -208,13 +237,17 @@ func (c *runCommand) measure(ctx context.Context, r *rig, programs []*program, r
 		run.Samples = append(run.Samples, s)
 		fmt.Fprintln(c.progress, line(s, c.Rounds, left+last))
 	})
-	if c.wants(results.Idle) && ctx.Err() == nil {
+	if holds && ctx.Err() == nil {
 		run.Samples = append(run.Samples, pinged(ctx, r, programs, c.progress)...)
 	}
 }
 
 func (c *runCommand) wants(work string) bool {
 	return len(c.Works) == 0 || slices.Contains(c.Works, work)
+}
+
+func (c *runCommand) wantsCase(name string) bool {
+	return len(c.Cases) == 0 || slices.Contains(c.Cases, name)
 }
 
 // allWorks are in the order of the page.
@@ -226,7 +259,7 @@ func (c *runCommand) works() []string {
 }
 
 func (c *runCommand) wanted(trials []trial) []trial {
-	return slices.DeleteFunc(trials, func(t trial) bool { return !c.wants(t.work) })
+	return slices.DeleteFunc(trials, func(t trial) bool { return !c.wants(t.work) || !c.wantsCase(t.name) })
 }
 
 // buildAll builds the servers, and says in run, which lists them, why one cannot be built.

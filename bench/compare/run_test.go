@@ -161,6 +161,8 @@ func TestCheck(t *testing.T) {
 		{func(c *runCommand) { c.Seconds = 0.01 }, "--seconds 0.01"},
 		{func(c *runCommand) { c.Warmup = -1 }, "--warmup -1"},
 		{func(c *runCommand) { c.Pings = time.Millisecond }, "--pings 1ms"},
+		{func(c *runCommand) { c.Cases = []string{"storm", "tempest"} }, `no case "tempest": there are plain, echoed`},
+		{func(c *runCommand) { c.Works, c.Cases = []string{"echo"}, []string{"storm"} }, `no case "storm": there are 200x20`},
 	} {
 		cpu := allowed(t)[0]
 		c := &runCommand{ServerCPU: cpu, ClientCPU: cpu + 1}
