@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -11,6 +13,16 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// planFile is where the guest finds its plan.
+const planFile = "/plan.json"
+
+// isGuest tells whether the process pid is a guest's first. In a container a command can
+// have the number 1 too, and no plan.
+func isGuest(pid int, plan string) bool {
+	_, err := os.Stat(plan)
+	return pid == 1 && err == nil
+}
 
 // guest is the first process of the virtual machine. It does not return: the machine
 // goes off with it.
@@ -30,7 +42,7 @@ func guest() {
 // experiment does what the plan says.
 func experiment() (*outcome, error) {
 	var p plan
-	text, err := os.ReadFile("/plan.json")
+	text, err := os.ReadFile(planFile)
 	if err == nil {
 		err = json.Unmarshal(text, &p)
 	}

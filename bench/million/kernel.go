@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -100,20 +102,4 @@ func memoryOf(path string) map[string]int64 {
 	}
 	defer f.Close()
 	return meminfo(bufio.NewScanner(f))
-}
-
-// queued is what /proc/net/sockstat says that all TCP sockets hold, in bytes.
-func queued(text string) int64 {
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) == 0 || f[0] != "TCP:" {
-			continue
-		}
-		for i := 1; i+1 < len(f); i += 2 {
-			if n, err := strconv.ParseInt(f[i+1], 10, 64); f[i] == "mem" && err == nil {
-				return n * int64(os.Getpagesize())
-			}
-		}
-	}
-	return 0
 }

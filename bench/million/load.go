@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -96,7 +98,6 @@ type state struct {
 	got   bool // messages came
 	quiet int  // lines since then that tell of none
 	began time.Time
-	ramp  time.Duration // from the first connection to the last; 0: not over
 }
 
 // hear takes a line of the load, such as
@@ -136,13 +137,13 @@ func (s *state) enter(phase string, open int64, now time.Time) {
 	if s.phase == "" {
 		s.began = now
 	}
-	if s.phase == "ramp" && phase != "ramp" {
-		s.ramp = now.Sub(s.began)
-	}
 	s.phase, s.open = phase, open
 }
 
-const quietLines = 4
+// quietLines are the load's lines in as long as the kernel may take to send again what was
+// lost, and some more. There is one every five seconds: no line tells how many have the
+// message, only how many get it in a second.
+const quietLines = patience/5000 + 2
 
 func (s *state) messages(some bool) {
 	switch {
@@ -153,8 +154,7 @@ func (s *state) messages(some bool) {
 	}
 }
 
-// reached tells whether the message is through: some came, and then none in quietLines,
-// of which there is one every five seconds. A busy host can stop the guest for one or two.
+// reached tells whether the message is through: some came, and then none in quietLines.
 func (s *state) reached() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

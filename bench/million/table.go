@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -18,14 +20,15 @@ func table(p plan, o *outcome) string {
 	row("alive", "%s at the end, %s lost, %s failed to open", count(o.Alive), count(o.Lost), count(o.Failed))
 	row("opened", "%s in %v, %s a second", count(o.Opened), o.Ramp.Round(time.Second), perSecond(o.Opened, o.Ramp))
 	row("pings answered", "%s", count(o.Pings))
-	row("server", "%s resident, %d bytes a connection", size(o.Held.Server), (o.Held.Server-o.Before.Server)/n)
-	row("load", "%s resident, %.0f bytes a connection", size(o.Held.Client), o.ClientEach)
-	kernel := o.Before.Free - o.Held.Free - (o.Held.Anon - o.Before.Anon)
+	row("server", "%s resident, %d bytes a connection, %d of them anonymous",
+		size(o.Held.Server), (o.Held.Server-o.Before.Server)/n, (o.Held.ServerAnon-o.Before.ServerAnon)/n)
+	row("load", "%s resident, %.0f bytes a connection (slope in the ramp)", size(o.Held.Client), o.ClientEach)
+	kernel := o.Before.Free - o.Held.Free - (o.Held.anon() - o.Before.anon())
 	row("kernel", "%d bytes a connection (both ends), %d of them slab", kernel/n, (o.Held.Slab-o.Before.Slab)/n)
 	row("guest", "%s memory, %s free at the end of the hold", size(p.Memory), size(o.Held.Free))
 	if p.Publish {
-		row("message to all", "%s of %s got it: half after %v, 99 %% after %v, the last after %v",
-			count(o.Delivered), count(int64(p.Conns)), tenth(o.P50), tenth(o.P99), tenth(o.Last))
+		row("message to all", "%s of %s got it; of those who got it half after %s, 99 %% after %s, the last after %s",
+			count(o.Delivered), count(int64(p.Conns)), after(o.P50), after(o.P99), after(o.Last))
 	}
 	for _, f := range o.Failures {
 		row("failure", "%s", f)
@@ -40,4 +43,10 @@ func perSecond(n int64, d time.Duration) string {
 	return count(int64(float64(n) / d.Seconds()))
 }
 
-func tenth(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
+// after writes d in tenths of a second; 0 was not measured.
+func after(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return d.Round(100 * time.Millisecond).String()
+}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -23,7 +26,8 @@ type watch struct {
 	state        state
 	before, held sample
 	publish      time.Time // when the message to all is due; zero: not known yet
-	sent         bool
+	sent, ended  bool      // the hold is over; the load was told to end
+	publisher    net.Conn
 }
 
 // run starts the load and follows it to its end.
@@ -62,25 +66,48 @@ func (w *watch) turn() error {
 	if err := tell(os.Stdout, told{Sample: &s}); err != nil {
 		return err
 	}
-	if s.Phase != string(report.Measure) {
-		return nil
-	}
-	if w.publish.IsZero() {
-		w.publish = time.Now().Add(w.plan.Hold)
-	}
-	if !w.sent && time.Now().After(w.publish) {
-		w.held, w.sent = s, true
-		if !w.plan.Publish {
-			w.load.interrupt()
-			return nil
-		}
+	switch w.due(s, time.Now()) {
+	case publishing:
 		fmt.Println("publishing to all")
-		return publish()
-	}
-	if w.sent && w.state.reached() {
+		var err error
+		w.publisher, err = publish()
+		return err
+	case ending:
 		w.load.interrupt()
 	}
 	return nil
+}
+
+// step is what the guest does to the load.
+type step int
+
+const (
+	nothing    step = iota
+	publishing      // the message to all
+	ending          // of the load, with a report
+)
+
+// due is the step that follows from s. Each is due once: a second interrupt would cost
+// the report.
+func (w *watch) due(s sample, now time.Time) step {
+	if s.Phase != string(report.Measure) {
+		return nothing
+	}
+	if w.publish.IsZero() {
+		w.publish = now.Add(w.plan.Hold)
+	}
+	switch {
+	case !w.sent && now.After(w.publish):
+		w.held, w.sent, w.ended = s, true, !w.plan.Publish
+		if w.plan.Publish {
+			return publishing
+		}
+		return ending
+	case w.sent && !w.ended && w.state.reached():
+		w.ended = true
+		return ending
+	}
+	return nothing
 }
 
 // look takes a sample.
@@ -94,31 +121,28 @@ func (w *watch) look() sample {
 	memory := memoryOf("/proc/meminfo")
 	s.Free, s.Slab = memory["MemFree"], memory["Slab"]
 	server := w.server.status()
-	s.Server, s.Anon = server["VmRSS"], server["RssAnon"]
+	s.Server, s.ServerAnon = server["VmRSS"], server["RssAnon"]
 	if w.load != nil {
 		load := w.load.status()
-		s.Client = load["VmRSS"]
-		s.Anon += load["RssAnon"]
+		s.Client, s.ClientAnon = load["VmRSS"], load["RssAnon"]
 	}
-	text, _ := os.ReadFile("/proc/net/sockstat") // nothing is lost without
-	s.Queued = queued(string(text))
 	return s
 }
 
-// publish sends the message to all: one more client does, and the server hands it on.
-func publish() error {
+// publish sends the message to all: one more client does, and the server hands it on. It
+// returns the client, which is to stay open to the end.
+func publish() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	c, _, _, err := ws.Dial(ctx, "ws://"+address+"/")
 	if err != nil {
-		return fmt.Errorf("the publisher cannot connect: %w", err)
+		return nil, fmt.Errorf("the publisher cannot connect: %w", err)
 	}
-	// It stays open to the end: the server would take a broken publisher for news too.
 	text := fmt.Appendf(nil, `{"at":%d}`, time.Now().UnixNano())
 	if err := ws.WriteFrame(c, ws.MaskFrame(ws.NewTextFrame(text))); err != nil {
-		return fmt.Errorf("the publisher cannot send: %w", err)
+		return nil, fmt.Errorf("the publisher cannot send: %w", err)
 	}
-	return nil
+	return c, nil
 }
 
 // outcome puts together what the load and the samples say.

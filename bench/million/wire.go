@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -20,16 +22,19 @@ type told struct {
 
 // sample is how the guest stands. Memory is in bytes.
 type sample struct {
-	At     time.Duration // since the first connection
-	Phase  string        // of the load
-	Open   int64         // connections
-	Server int64         // resident in the server
-	Client int64         // and in the load
-	Anon   int64         // of both, what is no file
-	Free   int64         // MemFree: the guest has no files that could make it less than what is available
-	Slab   int64
-	Queued int64 // in all TCP sockets, as sockstat counts it
+	At         time.Duration // since the first connection
+	Phase      string        // of the load
+	Open       int64         // connections
+	Server     int64         // resident in the server
+	ServerAnon int64         // of that, what is no file
+	Client     int64         // resident in the load
+	ClientAnon int64         // of that, what is no file
+	Free       int64         // MemFree: the guest has no files that could make it less than what is available
+	Slab       int64
 }
+
+// anon is what both processes have that is no file.
+func (s sample) anon() int64 { return s.ServerAnon + s.ClientAnon }
 
 // outcome is what the guest found.
 type outcome struct {
