@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -8,53 +10,52 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strings"
 )
 
 const module = "github.com/roostws/roost"
 
-// build makes the guest's binaries and puts them with the plan into an initramfs, whose
-// path it returns. It must be called inside of the module.
-func build(ctx context.Context, dir string, p plan) (string, error) {
+// build makes the guest's binaries in dir and puts them with the plan into a file
+// initramfs. It must be called inside of the module.
+func build(ctx context.Context, dir, initramfs string, p plan) error {
 	var programs [2][]byte
 	for i, b := range []struct{ name, pkg string }{{"roost", module + "/cmd/roost"}, {"init", module + "/bench/million"}} {
 		out := filepath.Join(dir, b.name)
-		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", out, b.pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%s cannot be built: %w\n%s", b.pkg, err, bytes.TrimSpace(text))
+		cmd := child(ctx, "go", "build", "-ldflags=-s -w", "-o", out, b.pkg)
+		// Instructions that the user's own setting allows may be missing in the emulator, or slow.
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1")
+		text, err := cmd.CombinedOutput()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		var err error
+		if err != nil {
+			return fmt.Errorf("%s cannot be built: %w\n%s", b.pkg, err, bytes.TrimSpace(text))
+		}
 		if programs[i], err = os.ReadFile(out); err != nil {
-			return "", err
+			return err
 		}
-	}
-	if runtime.GOOS != "linux" {
-		return "", errors.New("the guest is booted from Linux only")
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return writeInitramfs(filepath.Join(dir, "initramfs.cpio"), []entry{
+	return writeInitramfs(initramfs, []entry{
 		{name: "dev", mode: directory},
 		{name: "dev/console", mode: device, rdev: [2]uint32{5, 1}},
 		{name: "proc", mode: directory},
 		{name: "sys", mode: directory},
 		{name: "roost", mode: program, data: programs[0]},
 		{name: "init", mode: program, data: programs[1]},
-		{name: "plan.json", mode: plain, data: text},
+		{name: strings.TrimPrefix(planFile, "/"), mode: plain, data: text},
 	})
 }
 
-func writeInitramfs(path string, entries []entry) (string, error) {
+func writeInitramfs(path string, entries []entry) error {
 	f, err := os.Create(path)
 	if err != nil {
-		return "", err
+		return err
 	}
 	w := bufio.NewWriter(f)
-	err = errors.Join(writeCPIO(w, entries), w.Flush(), f.Close())
-	return path, err
+	return errors.Join(writeCPIO(w, entries), w.Flush(), f.Close())
 }

@@ -1,6 +1,9 @@
+//go:build linux
+
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +15,7 @@ import (
 type log struct {
 	out   io.Writer
 	file  *os.File // nil: none
+	err   error    // why the file is not whole
 	began time.Time
 	last  sample
 }
@@ -28,10 +32,15 @@ func newLog(out io.Writer, path string) (*log, error) {
 	return l, nil
 }
 
-func (l *log) close() {
-	if l.file != nil {
-		l.file.Close()
+// close ends the file. The error says that it is not whole.
+func (l *log) close() error {
+	if l.file == nil {
+		return nil
 	}
+	if err := errors.Join(l.err, l.file.Close()); err != nil {
+		return fmt.Errorf("the log is not whole: %w", err)
+	}
+	return nil
 }
 
 // say writes a line with the time since the beginning.
@@ -41,11 +50,13 @@ func (l *log) say(format string, args ...any) {
 	l.keep(line)
 }
 
-// keep writes text to the file alone. A log that cannot be written ends no run.
+// keep writes text to the file alone. A log that cannot be written ends no run: close
+// tells of it.
 func (l *log) keep(text string) {
-	if l.file != nil {
-		_, _ = l.file.WriteString(text)
+	if l.file == nil || l.err != nil {
+		return
 	}
+	_, l.err = l.file.WriteString(text)
 }
 
 // heard takes a line of the guest, and returns the result if it is that.
@@ -59,6 +70,8 @@ func (l *log) heard(line string) *outcome {
 	case t.Sample != nil:
 		l.say("%s", l.progress(*t.Sample))
 		l.last = *t.Sample
+	case t.Outcome != nil:
+		l.keep(strings.TrimSpace(line) + "\n") // the table has not all of it
 	}
 	return t.Outcome
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -11,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"time"
 )
 
 // machine is an emulator with a kernel.
@@ -45,19 +46,19 @@ func (m *machine) command(ctx context.Context, p plan, initramfs string) *exec.C
 		share := filepath.Join(m.root, "usr/share")
 		args = append([]string{"-L", filepath.Join(share, "qemu"), "-L", filepath.Join(share, "seabios")}, args...)
 	}
-	cmd := exec.CommandContext(ctx, m.qemu, args...)
+	cmd := child(ctx, m.qemu, args...)
 	if m.root != "" {
 		const triple = "lib/x86_64-linux-gnu"
 		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(m.root, "usr", triple)+":"+filepath.Join(m.root, triple))
 	}
-	// It ends with us, however we end.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// run boots the guest, shows what it says and returns its result. ctx ends qemu.
+// run boots the guest, shows what it says and returns its result. ctx ends qemu, and so
+// does the plan's timeout. A result that came before the end counts.
 func (m *machine) run(ctx context.Context, p plan, initramfs string, log *log) (*outcome, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, fmt.Errorf("the guest did not end within %v: give it more with --timeout", p.Timeout))
+	defer cancel()
 	cmd := m.command(ctx, p, initramfs)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -78,14 +79,23 @@ func (m *machine) run(ctx context.Context, p plan, initramfs string, log *log) (
 	}
 	err = cmd.Wait()
 	switch {
+	case result != nil && result.Error != "":
+		return nil, fmt.Errorf("in the guest: %s", result.Error)
+	case result != nil:
+		return result, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case result == nil && err == nil:
-		return nil, errors.New("the guest ended without a result: --log FILE keeps what it said")
-	case result == nil:
+	case killed(cmd.ProcessState):
+		return nil, errors.New("qemu was killed, and not by this command: most likely the memory ran out, so ask for fewer connections with -n")
+	case err != nil:
 		return nil, fmt.Errorf("qemu ended without a result: %w: %s", err, bytes.TrimSpace(failed.Bytes()))
-	case result.Error != "":
-		return nil, fmt.Errorf("in the guest: %s", result.Error)
 	}
-	return result, nil
+	return nil, errors.New("the guest ended without a result: --log FILE keeps what it said")
+}
+
+// killed tells whether a process had no chance to end by itself, as the kernel's
+// out-of-memory killer leaves none.
+func killed(p *os.ProcessState) bool {
+	status, ok := p.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }

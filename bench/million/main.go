@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -6,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -22,15 +25,18 @@ type cli struct {
 	Memory  string        `placeholder:"SIZE" help:"The guest's memory, such as 12G. Default: what the connections take."`
 	SMP     int           `name:"smp" default:"2" help:"The guest's processors (${default})."`
 	Timeout time.Duration `placeholder:"TIME" help:"End the guest after so long. Default: by the number of connections."`
-	Log     string        `type:"path" placeholder:"FILE" help:"Write all that the guest says to a file."`
+	Log     string        `type:"path" placeholder:"FILE" help:"Write what is shown and the guest's result to a file."`
 	Cache   string        `type:"path" placeholder:"DIR" help:"Where qemu, the kernel and the binaries are kept. Default: roost-million in the user's cache directory."`
 }
 
-// errShort says that not every connection was alive at the end. The table tells the rest.
-var errShort = errors.New("fewer connections were alive at the end than were asked for")
+// What can fall short. The table tells the rest.
+var (
+	errShort   = errors.New("fewer connections were alive at the end than were asked for")
+	errUnheard = errors.New("fewer clients got the message to all than were asked for")
+)
 
 func main() {
-	if os.Getpid() == 1 {
+	if isGuest(os.Getpid(), planFile) {
 		guest()
 		return
 	}
@@ -44,42 +50,64 @@ func main() {
 	}
 }
 
-// run boots the guest, follows it and prints the table.
+// run prepares all, boots the guest, and prints the table.
 func (c *cli) run(ctx context.Context) error {
-	p, err := c.plan(available())
+	free, unknown := available("/")
+	p, err := c.plan(free)
 	if err != nil {
 		return err
 	}
-	var timeout context.CancelFunc
-	ctx, timeout = context.WithTimeoutCause(ctx, p.Timeout, fmt.Errorf("the guest did not end within %v: give it more with --timeout", p.Timeout))
-	defer timeout()
 	dir, err := c.cache()
 	if err != nil {
 		return err
 	}
+	held, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
 	log, err := newLog(os.Stderr, c.Log)
 	if err != nil {
 		return err
 	}
-	defer log.close()
-	m, err := findMachine(ctx, dir, log)
-	if err != nil {
-		return err
+	if unknown != nil {
+		log.say("%v", unknown)
 	}
-	initramfs, err := build(ctx, dir, p)
+	o, err := carryOut(ctx, p, dir, log)
+	if err == nil {
+		text := table(p, o)
+		log.keep(text)
+		fmt.Print(text)
+		err = verdict(p, o)
+	}
 	if err != nil {
-		return err
+		log.keep(fmt.Sprintf("million: %v\n", err))
+	}
+	return errors.Join(err, log.close())
+}
+
+// carryOut makes what the guest takes in dir, and runs it.
+func carryOut(ctx context.Context, p plan, dir string, log *log) (*outcome, error) {
+	m, err := findMachine(ctx, dir, "/boot", log)
+	if err != nil {
+		return nil, err
+	}
+	initramfs := filepath.Join(dir, "initramfs.cpio")
+	defer os.Remove(initramfs)
+	if err := build(ctx, dir, initramfs, p); err != nil {
+		return nil, err
 	}
 	log.say("booting a guest with %d processors and %s for %s connections", p.SMP, size(p.Memory), count(int64(p.Conns)))
-	o, err := m.run(ctx, p, initramfs, log)
-	if err != nil {
-		return err
-	}
-	text := table(p, o)
-	log.keep(text)
-	fmt.Print(text)
-	if o.Alive < int64(p.Conns) {
+	return m.run(ctx, p, initramfs, log)
+}
+
+// verdict is an error if o is less than was asked for.
+func verdict(p plan, o *outcome) error {
+	switch {
+	case o.Alive < int64(p.Conns):
 		return errShort
+	case p.Publish && o.Delivered < int64(p.Conns):
+		return errUnheard
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
+//go:build linux
+
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -56,8 +57,8 @@ func (c *cli) plan(free int64) (plan, error) {
 		Conns: c.Conns, Hold: cmp.Or(c.Hold, max(3*time.Minute, ping)), Ping: ping, Publish: c.Publish, Rate: c.Rate, SMP: c.SMP, Timeout: c.Timeout,
 		Reach: time.Minute + time.Duration(c.Conns)*slowReach,
 	}
-	if c.Conns < 1 || c.SMP < 1 || c.Hold < 0 || ping < time.Second || c.Rate < 0 {
-		return p, errors.New("--conns and --smp must be 1 or more, --ping 1s or more, and --hold and --rate not negative")
+	if c.Conns < 1 || c.SMP < 1 || c.Hold < 0 || ping < time.Second || c.Rate < 0 || c.Timeout < 0 {
+		return p, errors.New("--conns and --smp must be 1 or more, --ping 1s or more, and --hold, --rate and --timeout not negative")
 	}
 	// A loop that publishes to all of its connections reads no pong meanwhile.
 	p.Grace = p.Reach
@@ -97,7 +98,7 @@ func (p *plan) memory(asked string, free int64) error {
 		p.Memory = given
 	}
 	if p.Memory+hostBytes > free {
-		return fmt.Errorf("a guest for %s connections takes %s (%s each, and %s for the rest), and this machine has %s free, of which %s stay for the host: ask for at most %s, or set --memory",
+		return fmt.Errorf("a guest for %s connections takes %s (%s each, and %s for the rest), and %s are free here, of which %s stay for the host: ask for at most %s, or set --memory",
 			count(int64(p.Conns)), size(p.Memory), sum, size(baseBytes), size(free), size(hostBytes), count(fitting(free-hostBytes, each)))
 	}
 	return nil
@@ -120,17 +121,6 @@ func parseSize(text string) (int64, error) {
 		return 0, fmt.Errorf("--memory %s: write 12G or 9000M", text)
 	}
 	return int64(n*float64(int64(1)<<shift)) >> 20 << 20, nil
-}
-
-// available is the memory of this machine that can be had, in bytes; 0 if it cannot be
-// told.
-func available() int64 {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	return meminfo(bufio.NewScanner(f))["MemAvailable"]
 }
 
 // cache returns the directory of what is downloaded and built, and makes it.

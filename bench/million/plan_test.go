@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -43,7 +45,7 @@ func TestWhatDoesNotFitIsRefusedWithTheSum(t *testing.T) {
 		want []string
 	}{
 		{"this machine", flags(func(c *cli) { c.Conns = 2_000_000 }), 10e9,
-			[]string{"2,000,000 connections takes 22.07 GB", "8600 B of kernel, 700 B of roost and 1400 B for a message", "10.00 GB free", "at most 821,686"}},
+			[]string{"2,000,000 connections takes 22.07 GB", "8600 B of kernel, 700 B of roost and 1400 B for a message", "10.00 GB are free", "at most 821,686"}},
 		{"this machine, no message", flags(func(c *cli) { c.Publish = false }), 1e9, []string{"8600 B of kernel and 700 B of roost", "ask for at most 0"}},
 		{"the guest", flags(func(c *cli) { c.Memory = "1G" }), 64 * gib, []string{"--memory gives 1.07 GB", "at most 43,296 fit"}},
 		{"a size", flags(func(c *cli) { c.Memory = "much" }), 64 * gib, []string{"--memory much: write 12G"}},
@@ -53,6 +55,7 @@ func TestWhatDoesNotFitIsRefusedWithTheSum(t *testing.T) {
 		{"no processor", flags(func(c *cli) { c.SMP = 0 }), 64 * gib, []string{"--smp"}},
 		{"a negative hold", flags(func(c *cli) { c.Hold = -1 }), 64 * gib, []string{"--hold"}},
 		{"a ping without pause", flags(func(c *cli) { c.Ping = 1 }), 64 * gib, []string{"--ping"}},
+		{"a negative timeout", flags(func(c *cli) { c.Timeout = -1 }), 64 * gib, []string{"--timeout"}},
 		{"a negative rate", flags(func(c *cli) { c.Rate = -1 }), 64 * gib, []string{"--rate"}},
 	} {
 		_, err := c.cli.plan(c.free)
