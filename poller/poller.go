@@ -153,8 +153,10 @@ type Engine interface {
 
 // Config sets up an engine. The zero value is ready to use.
 type Config struct {
-	// ReadBuffer is the most bytes that one Data call hands over; 0 means 64 KiB.
-	// One such buffer exists per engine, plus those whose bytes are retained.
+	// ReadBuffer is the most bytes that one Data call hands over; 0 means 256 KiB
+	// (echoes of 1 MiB then take two thirds of the processor time that they take
+	// with 64 KiB). One such buffer exists per engine, plus those whose bytes are
+	// retained.
 	ReadBuffer int
 
 	// Events is the most events that one turn handles; 0 means 1024. The netpoll
@@ -163,7 +165,7 @@ type Config struct {
 }
 
 const (
-	defaultReadBuffer = 64 << 10
+	defaultReadBuffer = 256 << 10
 	defaultEvents     = 1024
 	maxEvents         = 1 << 20
 )

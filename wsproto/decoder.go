@@ -44,8 +44,8 @@ var dead = new(partial)
 // A message that lies in b completely is unmasked in place and borrowed from
 // it: no copy and no allocation. A frame that b cuts, and a message in
 // fragments, is gathered in memory of Codec.NewBuffer, which grows with what
-// arrived and not with what a header claims; such a message owns its Buffer.
-// Control frames between fragments come in between.
+// arrived (to four times that) and not with what a header claims; such a
+// message owns its Buffer. Control frames between fragments come in between.
 //
 // The error is a *ProtocolError, as early as the bytes show it: a header's at
 // the field that breaks a rule, bad UTF-8 at the first read after which no
@@ -262,8 +262,14 @@ func (p *partial) copyIn(dst, b []byte) {
 // message is not known to be shorter.
 const firstBuffer = 64
 
-// reserve makes room for n more bytes: it doubles, but not beyond the end of
-// the last frame or the largest message.
+// growth is how many times what has arrived a message's buffer is made, where
+// that is not enough: more would let a peer claim memory that it does not
+// fill, less copies a large message more often (1 MiB that comes in reads of
+// 64 KiB: 256 KiB are copied once more, and by doubling 960 KiB).
+const growth = 4
+
+// reserve makes room for n more bytes, but not beyond the end of the last
+// frame or the largest message.
 func (p *partial) reserve(c *Codec, n int) {
 	have := 0
 	if p.buf != nil {
@@ -277,7 +283,7 @@ func (p *partial) reserve(c *Codec, n int) {
 	if p.f.fin {
 		limit = p.n + int(p.f.length-p.got)
 	}
-	grown := c.newBuffer(max(need, min(2*have, limit), min(firstBuffer, limit)))
+	grown := c.newBuffer(max(need, min(growth*need, limit), min(firstBuffer, limit)))
 	if p.buf != nil {
 		copy(grown.Bytes(), p.buf.Bytes()[:p.n])
 		p.buf.Release()
