@@ -179,7 +179,7 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 		Schema: results.Schema,
 		Settings: []results.Settings{{
 			Works: c.works(), Started: time.Now(),
-			Command: strings.Join(append([]string{"go run ."}, os.Args[1:]...), " "),
+			Command: command(os.Args[1:]),
 			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: c.Warmup,
 			Pings: c.Pings.Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,
 		}},
@@ -213,6 +213,22 @@ func (c *runCommand) checkCases() error {
 		}
 	}
 	return nil
+}
+
+// command is the command line as another machine would repeat it: without the directories of this one.
+func command(args []string) string {
+	words := []string{"go run ."}
+	for i := 0; i < len(args); i++ {
+		name, _, together := strings.Cut(args[i], "=")
+		if name == "--npm" || name == "--out" {
+			if !together {
+				i++
+			}
+			continue
+		}
+		words = append(words, args[i])
+	}
+	return strings.Join(words, " ")
 }
 
 // measure makes the whole plan.

@@ -179,6 +179,16 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestTheCommandNamesNoDirectory(t *testing.T) {
+	got := command([]string{"--works", "echo", "--npm", "/here", "--rounds=2", "--out=/there", "--add"})
+	if want := "go run . --works echo --rounds=2 --add"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := command([]string{"--npm"}); got != "go run ." {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	sound := &results.Run{Samples: []results.Sample{{}}, Servers: []results.Server{{}}}
 	broken := &results.Run{Samples: []results.Sample{{Error: "x"}}, Servers: []results.Server{{NotRun: "y"}}}
