@@ -28,8 +28,8 @@ type serveFlags struct {
 // default of 100 would let every connection take up to twice its memory. The environment's GOGC goes first.
 const heapGrowth = 25
 
-// prepare lets the process have as many descriptors as it may, and fails if that is
-// less than what was asked for.
+// prepare sets the garbage collector, lets the process have as many descriptors as it
+// may, and fails if that is less than what was asked for.
 func (s *serveFlags) prepare() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
