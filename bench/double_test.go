@@ -26,6 +26,8 @@ type double struct {
 	shake func(p *peer, n int) bool
 	// opened is called when the 101 is written, before anything is read.
 	opened func(p *peer)
+	// goodbye is called when Close came, before it is answered.
+	goodbye func(p *peer)
 	// answer takes a data message, which is lent. Default: it goes back.
 	answer func(p *peer, m wsproto.Message)
 	// deaf reads nothing after the handshake.
@@ -328,6 +330,9 @@ func (p *peer) take(m wsproto.Message) bool {
 		d.mu.Lock()
 		d.closes[code]++
 		d.mu.Unlock()
+		if d.goodbye != nil {
+			d.goodbye(p)
+		}
 		p.close(code)
 		return false
 	case ws.OpText, ws.OpBinary:

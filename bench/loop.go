@@ -46,8 +46,8 @@ type loop struct {
 	sealed []byte // takes turns with batch
 	vector [1][]byte
 
-	drained bool // told the worker
-	closing bool // the end has begun
+	drained  bool // told the worker
+	farewell farewell
 
 	mu    sync.Mutex
 	inbox []func()
@@ -55,9 +55,6 @@ type loop struct {
 
 // slice is how long a loop sends, or opens sockets, before it looks at what came in.
 const slice = 2 * time.Millisecond
-
-// closeWait is how long the end of a connection may take once Close was sent.
-const closeWait = 2 * time.Second
 
 func newLoop(w *worker, part share) (*loop, error) {
 	engine, err := poller.Open(w.config.Engine, poller.Config{})
@@ -121,7 +118,7 @@ func (l *loop) Turn() time.Duration {
 	l.posted()
 	l.cut()
 	l.timeouts()
-	next := min(l.ramp.turn(l), l.work.turn(), l.rec.ends)
+	next := min(l.ramp.turn(l), l.work.turn(), l.farewell.turn(l), l.rec.ends)
 	next = min(next, l.dialer.openings.next(), l.leaving.next()) // also of what has just begun
 	l.finish()
 	l.now = l.clock.now()
@@ -150,7 +147,8 @@ func (l *loop) cut() {
 		l.worker.deliver(l, l.rec.cut())
 		if l.rec.Phase == report.Closing && phase != report.Closing {
 			l.work.finish()
-			l.closeAll()
+			l.dialer.giveUp(l)
+			l.farewell.begun, l.farewell.answered = true, l.now
 		}
 	}
 }
@@ -166,6 +164,7 @@ func (l *loop) timeouts() {
 	l.dialer.timeouts(l)
 	for t := l.leaving.due(l.now); t != 0; t = l.leaving.due(l.now) {
 		if c := l.conns.live(t); c != nil {
+			l.farewell.overdue(l.now)
 			l.forget(c)
 		}
 	}
@@ -178,17 +177,8 @@ func (l *loop) finish() {
 		l.drained = true
 		l.worker.loopDrained()
 	}
-	if l.closing && l.alive == 0 {
+	if l.farewell.begun && l.alive == 0 {
 		l.engine.Stop()
-	}
-}
-
-// closeAll begins the end of everything.
-func (l *loop) closeAll() {
-	l.closing = true
-	l.dialer.giveUp(l)
-	for len(l.open) > 0 {
-		l.leave(l.conns.at(l.open[len(l.open)-1]))
 	}
 }
 
@@ -360,6 +350,8 @@ func (l *loop) ended(c *conn) {
 		return
 	case c.state == open:
 		l.lost(c, report.NoCloseFrame, "")
+	default:
+		l.farewell.answered = l.now
 	}
 	l.forget(c)
 }
@@ -372,6 +364,8 @@ func (l *loop) broken(c *conn, err error) {
 		return
 	case c.state == open:
 		l.lost(c, kindOf(err), err.Error())
+	default:
+		l.farewell.answered = l.now
 	}
 	l.forget(c)
 }
