@@ -83,7 +83,7 @@ func TestCClientThatHangs(t *testing.T) {
 func TestWithoutACClient(t *testing.T) {
 	r := testRig(t)
 	r.loader.err = errors.New("no cc")
-	o := fanoutCase{10, 10}.measure(t.Context(), r, own(t, "refusing"))
+	o := fanoutCase{conns: 10, size: 10}.measure(t.Context(), r, own(t, "refusing"))
 	if !strings.Contains(errorText(o.err), "no cc") {
 		t.Errorf("%v", o.err)
 	}

@@ -16,9 +16,9 @@ func TestOneRateForAll(t *testing.T) {
 		rate    float64 // publications a second
 		lasting time.Duration
 	}{
-		{fanoutCase{1000, 128}, 20, 1200 * time.Millisecond},
-		{fanoutCase{10_000, 1024}, 2, 3 * time.Second},
-		{fanoutCase{18_000, 128}, 20.0 / 18, 5400 * time.Millisecond},
+		{fanoutCase{conns: 1000, size: 128}, 20, 1200 * time.Millisecond},
+		{fanoutCase{conns: 10_000, size: 1024}, 2, 3 * time.Second},
+		{fanoutCase{conns: 18_000, size: 128}, 20.0 / 18, 5400 * time.Millisecond},
 	} {
 		c := tt.c.config(r, &server{port: 1}, bench.Fanout, time.Second)
 		if c.Fanout.Rate != tt.rate || tt.c.lasting(r) != tt.lasting {

@@ -12,10 +12,14 @@ import (
 	"github.com/roostws/roost/bench/compare/results"
 )
 
+// floorEvery is how many servers stand between two measurements of the floor at most. The
+// machine's speed changes by a third within minutes: a ratio is to a floor of these minutes.
+const floorEvery = 3
+
 // order is how the servers follow each other in a case of a round, counted from 0. They
-// are shuffled anew for each round, so that they are far from and near to the floor, which
-// is first and last if it is there, and have other neighbours. The same round has the same
-// order in every run.
+// are shuffled anew for each round, so that they have other neighbours. The floor, if it is
+// there, is first, last, and after each floorEvery. The same round has the same order in
+// every run.
 func order(programs []*program, round int) []*program {
 	var floor *program
 	var others []*program
@@ -31,7 +35,11 @@ func order(programs []*program, round int) []*program {
 	if floor == nil {
 		return others
 	}
-	return append(append([]*program{floor}, others...), floor)
+	all := []*program{floor}
+	for some := range slices.Chunk(others, floorEvery) {
+		all = append(append(all, some...), floor)
+	}
+	return all
 }
 
 // step is one measurement of the plan.

@@ -41,19 +41,40 @@ func (r *Run) samples(work, of string, f func(*Sample)) {
 	}
 }
 
-// floor returns the mean of the floor's samples of a round that have no error, 0 if there
-// are none.
-func (r *Run) floor(c column, round int) float64 {
-	sum, count := 0.0, 0.0
+// floor returns what a sample is divided by: the mean of the floor's samples right before
+// and right after it in its round, or the one of them that there is; 0 without any. Those
+// that have an error do not count. Other samples of the floor say how far the machine has
+// moved since. For a sample of the floor it is the mean of all of the round.
+func (r *Run) floor(c column, of *Sample) float64 {
+	var before, after, all []float64
+	passed := false
 	r.samples(c.metric.Work, c.of, func(s *Sample) {
-		if v, ok := s.value(c.metric.Name); ok && s.sound().Error == "" && s.Round == round && r.kind(s.Server) == Floor {
-			sum, count = sum+v, count+1
+		passed = passed || s == of
+		v, ok := s.value(c.metric.Name)
+		if !ok || s.sound().Error != "" || s.Round != of.Round || r.kind(s.Server) != Floor {
+			return
+		}
+		all = append(all, v)
+		switch {
+		case !passed:
+			before = []float64{v}
+		case after == nil:
+			after = []float64{v}
 		}
 	})
-	if count == 0 {
-		return 0
+	if r.kind(of.Server) == Floor {
+		return mean(all)
 	}
-	return sum / count
+	return mean(append(before, after...))
+}
+
+// mean returns 0 for nothing.
+func mean(all []float64) float64 {
+	sum := 0.0
+	for _, v := range all {
+		sum += v
+	}
+	return sum / max(1, float64(len(all)))
 }
 
 func (r *Run) kind(server string) Kind {
@@ -72,7 +93,7 @@ func (r *Run) rounds(work, of string) int {
 	return len(seen)
 }
 
-// cell gathers a server's samples. Each counts by itself: the floor has two in a round,
+// cell gathers a server's samples. Each counts by itself: the floor has several in a round,
 // and their distance is how far the machine moved in it.
 func (r *Run) cell(server string, c column) cell {
 	out := cell{of: r.rounds(c.metric.Work, c.of)}
@@ -85,7 +106,7 @@ func (r *Run) cell(server string, c column) cell {
 		}
 		out.failed = out.failed || s.sound().Error != ""
 		if c.ratio {
-			floor := r.floor(c, s.Round)
+			floor := r.floor(c, s)
 			if floor <= 0 {
 				out.unfloored = true
 				return

@@ -69,7 +69,7 @@ func (s *Settings) lines() [][2]string {
 var method = []string{
 	"The server is one process on one processor, the client is on another, and they speak over loopback, without TLS and without compression. So servers in Go run with GOMAXPROCS=1. GOMAXPROCS, GOGC, GOMEMLIMIT, GODEBUG and NODE_OPTIONS are removed from their environment.",
 	"In a round every server is measured once in each case, in an order that is shuffled anew for each round, with the round's number as the seed.",
-	"The floor, a minimal server in C, is measured first and last of each case of a round; a ratio is a server's figure divided by the mean of these two.",
+	"The floor, a minimal server in C, is measured first, after every third server and last in each case of a round; a ratio is a server's figure divided by the mean of the floor's figures right before and right after it.",
 	"CPU is the time that the server's process used, its own and the kernel's, divided by the messages, deliveries or handshakes of the same time.",
 	"The client is roost's package bench; a second client in C, which shares nothing with it, repeats the closed loop of echo, and measures the rates of fan-out and of handshakes.",
 	"The floor and the C client are built with -O3 -march=native, programs in Go for the baseline amd64, which is Go's default.",

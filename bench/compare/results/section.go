@@ -50,7 +50,7 @@ var sections = []section{
 	},
 	{
 		work: Fanout, title: "Fan-out",
-		about: "A case is subscribers × bytes of a message. One connection publishes, and again as soon as all have received. Latencies are at 20,000 deliveries a second for every server; " +
+		about: "A case is subscribers × bytes of a message. One connection publishes, and again as soon as all have received. Latencies are at 20,000 deliveries a second for every server, with stalled subscribers at 10,000; " +
 			"skew is how much later the last subscriber has a message than the first, and is left out where there were few publications. " +
 			"In the case `stalled` there are 200 subscribers and messages of 16 KiB, and 5 % of the subscribers never read: p99 is that of the others, and the " +
 			"peak of resident memory is how much it is above that of the same case in which all read. Servers end who has more than about 1 MiB waiting, counted " +

@@ -239,6 +239,33 @@ func TestAFloorOfAnotherRound(t *testing.T) {
 	}
 }
 
+// A ratio is to the floor's figures right before and right after the server's.
+func TestTheFloorIsTheNearestOne(t *testing.T) {
+	kinds := map[string]results.Kind{"floor": results.Floor, "ours": results.Ours, "peer": results.Peer, "last": results.Peer}
+	r := only(results.Echo, "1000x512", "cpu_us", kinds, []string{"floor", "ours", "peer", "last"}, 1, nil)
+	r.Samples = nil
+	for _, s := range []struct {
+		server string
+		cpu    float64
+		err    string
+	}{{"floor", 10, ""}, {"ours", 30, ""}, {"floor", 20, ""}, {"peer", 30, ""}, {"floor", 90, "broken"}, {"floor", 40, ""}, {"last", 40, ""}} {
+		r.Samples = append(r.Samples, results.Sample{
+			Round: 1, Work: results.Echo, Case: "1000x512", Server: s.server, Values: values{"cpu_us": s.cpu}, Error: s.err,
+		})
+	}
+	rows, _ := tableOf(t, page(t, r), "### CPU per message, ratio to the floor")
+	want := map[string]string{"▸ ours": "2.00", "peer": "**1.00**", "last": "**1.00**"}
+	for _, row := range rows {
+		if w, ok := want[row[0]]; ok && row[1] != w {
+			t.Errorf("%s is %s of the floor, want %s", row[0], row[1], w)
+		}
+		delete(want, row[0])
+	}
+	if len(want) > 0 {
+		t.Errorf("without a row: %v", want)
+	}
+}
+
 func TestNamesOfCases(t *testing.T) {
 	for of, want := range map[string]string{
 		"200x20": "200 × 20 B", "10000x1024": "10,000 × 1 KiB", "100x16384": "100 × 16 KiB", "10x1048576": "10 × 1 MiB",
