@@ -7,6 +7,7 @@ import (
 // acceptor is a loop's listeners, and whether it may accept.
 type acceptor struct {
 	listeners []poller.Token
+	secure    []poller.Token // those of them whose connections begin with TLS
 	paused    []poller.Token // out of descriptors or memory
 	until     uint32         // the tick at which to try again, 0 if none is paused
 }

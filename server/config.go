@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"math"
@@ -47,6 +48,11 @@ type Config struct {
 	// close"), so that a later upgrade always meets the loops. nil: 426 Upgrade Required.
 	HTTP http.Handler
 
+	// TLS is what ListenTLS and ServeTLS speak, by the standard crypto/tls; it needs a certificate, or a way to get one, and must not be
+	// changed afterwards. New puts what it lacks: TLS 1.2 at least, and http/1.1 as the only protocol (ALPN), since a WebSocket
+	// needs that one. Its callbacks must not wait: they use up the right to compute of other handshakes. nil: no TLS.
+	TLS *tls.Config
+
 	// KeepRequest keeps each connection's handshake for Conn.Request: about 0.5 to 8 KiB a connection. Default: it is forgotten.
 	KeepRequest bool
 
@@ -58,6 +64,7 @@ type Config struct {
 
 	MaxConns     int // connections at most, refused ones not counted, more get 503; 0: 4 Mi
 	MaxHTTP      int // connections handed to HTTP at once at most, more get 503; 0: 1,024
+	MaxTLSHandshakes int // TLS handshakes that wait for their peer at once at most, up to 4,096 more wait for a place; 0: 1,024
 	MaxHead      int // bytes of a request's head at most, more get 431; 0: 8 KiB; 65,535 is the most
 	MaxMessage   int // bytes of a received message at most, more end with 1009; 0: 1 MiB
 	MaxFragments int // frames of a received message at most, more end with 1008; 0: 1,024
@@ -103,6 +110,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.TLS != nil {
+		var err error
+		if c.TLS, err = loopTLS(c.TLS); err != nil {
+			return c, err
+		}
+	}
 	if c.OnSilence == nil {
 		c.SilenceAfter = 0
 	}
@@ -119,6 +132,7 @@ func (c *Config) defaultCounts() error {
 		{"Workers", &c.Workers, pool.DefaultWorkersPerProc * runtime.GOMAXPROCS(0)},
 		{"MaxConns", &c.MaxConns, 4 << 20},
 		{"MaxHTTP", &c.MaxHTTP, 1024},
+		{"MaxTLSHandshakes", &c.MaxTLSHandshakes, 1024},
 		{"MaxHead", &c.MaxHead, 8 << 10},
 		{"MaxMessage", &c.MaxMessage, 1 << 20},
 		{"MaxFragments", &c.MaxFragments, 1024},

@@ -28,7 +28,7 @@ type Conn struct {
 	life  *lifecycle
 	value any
 
-	request *wsproto.Request // not changed once the connection is open
+	extra *extra // not changed once the connection is open
 
 	ip      [16]byte // not changed
 	port    uint16
@@ -38,6 +38,20 @@ type Conn struct {
 	posted  posted // guarded by mu
 	heard   uint32 // the loop's: the tick of the last byte from the peer
 	state   atomic.Uint32
+}
+
+// extra is what not every connection keeps while it is open.
+type extra struct {
+	request *wsproto.Request // Config.KeepRequest
+	secure  *secure          // over TLS; the loop's
+}
+
+// extras returns c.extra, which the caller is about to fill. The loop's, before the connection is open.
+func (c *Conn) extras() *extra {
+	if c.extra == nil {
+		c.extra = new(extra)
+	}
+	return c.extra
 }
 
 // lifecycle is what a connection needs only before it is open and after that.
@@ -62,6 +76,8 @@ const (
 	phaseDeciding               // keeps them until Authorize has decided; reading is paused
 	phaseOpen                   // decodes frames
 	phaseDiscard                // forgets them: only the end of the stream matters
+	phaseHello                  // gathers a ClientHello
+	phaseShaking                // hands them to the TLS handshake
 )
 
 type flags uint8
@@ -72,6 +88,7 @@ const (
 	flagEnding                    // the end of the stream was seen
 	flagRefused                   // its handshake was refused: it does not count against Config.MaxConns
 	flagPartial                   // a message is incomplete since the tick in partial
+	flagSecure                    // what is read and written is TLS's: extra.secure is set
 )
 
 type posted uint8
@@ -313,7 +330,12 @@ func (c *Conn) RemoteAddr() netip.AddrPort {
 }
 
 // Request is the handshake that opened the connection; nil unless Config.KeepRequest is set. It must not be changed.
-func (c *Conn) Request() *wsproto.Request { return c.request }
+func (c *Conn) Request() *wsproto.Request {
+	if c.extra == nil {
+		return nil
+	}
+	return c.extra.request
+}
 
 // Value is what SetValue stored last, or nil.
 func (c *Conn) Value() any {

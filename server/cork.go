@@ -86,18 +86,20 @@ func (l *loop) uncork(c *Conn) {
 // meanwhile, the bound is looked at again: alone, a message may be larger than it.
 func (l *loop) writeThrough(c *Conn, subs *subscriptions, e entry, borrowed bool) {
 	iov := append(l.iov[:0], e.frame)
-	n, err := l.engine.Write(c.token, iov)
+	n, rest, err := l.offer(c, iov, false)
 	iov[0] = nil
 	if err != nil {
 		l.end(c, Close{Reason: ReasonReset, Err: err})
 		return
 	}
-	l.count.BytesOut += uint64(n)
 	if n > 0 && subs != nil {
 		subs.sentAt = l.now()
 	}
 	if n == len(e.frame) {
 		l.count.MessagesOut += 1 + uint64(e.count)
+		if rest.owner != nil {
+			l.sealedRest(c, rest)
+		}
 		return
 	}
 	if borrowed {

@@ -29,6 +29,10 @@ func (l *loop) startDrain(window uint32, finished func()) {
 		}
 	}
 	for _, c := range refused {
+		if c.phase == phaseHello || c.phase == phaseShaking { // no answer can be sent yet
+			l.end(c, Close{Reason: ReasonRefusedFull})
+			continue
+		}
 		l.refuse(c, errFull)
 	}
 	l.rand.Shuffle(len(l.drain.queue), func(i, j int) {

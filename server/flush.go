@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // maxIov is how many entries one write takes: past that the copy into the kernel is what costs, not the call.
 const maxIov = 64
@@ -53,7 +56,11 @@ func (l *loop) writeLocked(c *Conn) error {
 			return nil
 		}
 		l.stepsLocked(c)
-		iov := c.out.gather(l.iov[:0])
+		sealed, most := c.out.sealed(), math.MaxInt
+		if c.flags&flagSecure != 0 && !sealed {
+			most = maxSeal
+		}
+		iov := c.out.gather(l.iov[:0], most)
 		if len(iov) == 0 {
 			c.advanceLocked(0)
 			if len(c.out.queue) == 0 {
@@ -66,7 +73,7 @@ func (l *loop) writeLocked(c *Conn) error {
 			total += len(b)
 		}
 		c.mu.Unlock()
-		n, err := l.engine.Write(c.token, iov)
+		n, rest, err := l.offer(c, iov, sealed)
 		clear(iov)
 		c.mu.Lock()
 		if err != nil {
@@ -76,7 +83,10 @@ func (l *loop) writeLocked(c *Conn) error {
 		if n > 0 && c.subs != nil {
 			c.subs.sentAt = l.now()
 		}
-		if n < total {
+		if rest.owner != nil {
+			c.pushSealedLocked(rest)
+			c.out.blocked = true
+		} else if n < total {
 			c.out.blocked = true
 			if !l.engine.Holds() { // the rest is ours again, to be dropped or replaced
 				c.out.pinned = 0
@@ -105,6 +115,7 @@ func (l *loop) closing(c *Conn, life *lifecycle, flushed, finish bool) {
 	}
 	if flushed && c.phase == phaseDiscard && !life.shut { // we will read no answer: tell the peer that nothing more comes
 		life.shut = true
+		l.closeTLS(c)
 		l.engine.CloseWrite(c.token)
 	}
 }

@@ -172,7 +172,7 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 		return
 	}
 	if l.srv.config.KeepRequest {
-		c.request = r.Clone()
+		c.extras().request = r.Clone()
 	}
 	var head *pool.Buffer // rest may lie in it
 	c.mu.Lock()
@@ -219,13 +219,17 @@ func (l *loop) refuseBecause(c *Conn, err error, reason Reason) {
 	if !errors.As(err, &refusal) {
 		refusal = errBroken
 	}
+	l.letGo(c, entry{frame: wsproto.AppendRefusal(nil, refusal), kind: entryAnswer}, Close{Reason: reason})
+}
+
+// letGo ends a connection that was not opened with a last entry, which may be empty.
+func (l *loop) letGo(c *Conn, last entry, how Close) {
 	c.flags |= flagRefused
 	l.srv.conns.Add(-1)
 	if l.refused++; l.refused > maxRefused {
-		l.end(c, Close{Reason: reason})
+		l.end(c, how)
 		return
 	}
-	frame := wsproto.AppendRefusal(nil, refusal)
 	c.mu.Lock()
 	if c.life == nil {
 		c.life = new(lifecycle)
@@ -233,9 +237,9 @@ func (l *loop) refuseBecause(c *Conn, err error, reason Reason) {
 		c.life.head.Release()
 		c.life.head = nil
 	}
-	c.life.end = Close{Reason: reason}
+	c.life.end = how
 	c.life.closing = true
-	c.pushLocked(entry{frame: frame, kind: entryAnswer})
+	c.pushLocked(last)
 	c.posted |= postedFlush
 	c.mu.Unlock()
 	if c.phase == phaseDeciding { // to see the end of the stream

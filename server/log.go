@@ -18,6 +18,9 @@ type rarely struct {
 // warn logs a warning of a kind, with the number of those of that kind that were not logged since the last one.
 func (r *rarely) warn(kind, msg string, args ...any) { r.log(slog.LevelWarn, kind, msg, args) }
 
+// info is warn for what only its peer need know.
+func (r *rarely) info(kind, msg string, args ...any) { r.log(slog.LevelInfo, kind, msg, args) }
+
 // error is warn for what is a bug.
 func (r *rarely) error(kind, msg string, args ...any) { r.log(slog.LevelError, kind, msg, args) }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,9 @@ type loop struct {
 	iov     [][]byte
 	dirty   []*Conn // to flush at the end of the turn
 	scratch []byte
+	plain   []byte    // what was decrypted
+	record  []byte    // where frames are put together to TLS records; nil before the first
+	cipher  [1][]byte // what was encrypted, for one write
 	corked  cork
 	direct  bool // what is being delivered is the turn's only publication: nothing will come to be written with it
 	corks   bool // handlers run inline, and the engine is done with what it was given when Write returns
@@ -164,11 +168,10 @@ func (l *loop) Accepted(listener, t poller.Token, peer netip.AddrPort, err error
 		l.acceptFailed(listener, err)
 		return
 	}
-	c := &Conn{loop: l, token: t, ip: peer.Addr().As16(), port: peer.Port()}
-	l.conns.put(t.Slot(), c)
-	l.open++
-	l.count.Accepted++
-	c.heard = l.now()
+	c := l.newConn(t, peer)
+	if slices.Contains(l.accepting.secure, listener) {
+		c.phase = phaseHello
+	}
 	if l.srv.conns.Add(1) > int64(l.srv.config.MaxConns) || l.drain.on {
 		l.refuse(c, errFull)
 		return
@@ -176,25 +179,45 @@ func (l *loop) Accepted(listener, t poller.Token, peer netip.AddrPort, err error
 	l.wheel.set(t.Slot(), c.heard+ticks(l.srv.config.HandshakeTimeout))
 }
 
-// Data feeds what was read from a peer to whatever its connection is doing.
+// newConn is a connection that is not open yet.
+func (l *loop) newConn(t poller.Token, peer netip.AddrPort) *Conn {
+	c := &Conn{loop: l, token: t, ip: peer.Addr().As16(), port: peer.Port(), heard: l.now()}
+	l.conns.put(t.Slot(), c)
+	l.open++
+	l.count.Accepted++
+	return c
+}
+
+// Data takes what was read from a peer.
 func (l *loop) Data(t poller.Token, b *poller.Buffer) {
 	c := l.conns.get(t.Slot())
 	c.heard = l.now()
 	c.flags &^= flagPinged
 	l.count.BytesIn += uint64(len(b.Bytes()))
+	if c.flags&flagSecure != 0 {
+		l.ciphertext(c, b.Bytes())
+		return
+	}
+	l.bytes(c, b.Bytes(), b)
+}
+
+// bytes feeds what the peer has sent to whatever its connection is doing. src is what b lies in, nil if it is not the engine's.
+func (l *loop) bytes(c *Conn, b []byte, src *poller.Buffer) {
 	switch c.phase {
 	case phaseOpen:
 		if !l.corks {
-			l.frames(c, b.Bytes(), b)
+			l.frames(c, b, src)
 			return
 		}
 		l.cork(c)
-		l.frames(c, b.Bytes(), b)
+		l.frames(c, b, src)
 		l.uncork(c)
 	case phaseHandshake:
-		l.handshake(c, b.Bytes())
+		l.handshake(c, b)
 	case phaseDeciding: // reading is paused, but an engine may have had these in hand
-		l.keep(c, b.Bytes())
+		l.keep(c, b)
+	case phaseHello:
+		l.hello(c, b)
 	}
 }
 
@@ -216,9 +239,12 @@ func (l *loop) Writable(t poller.Token, gone int) {
 func (l *loop) Closed(t poller.Token, err error) {
 	c := l.conns.get(t.Slot())
 	l.now()
+	if c.flags&flagEnding != 0 { // TLS has said so before
+		return
+	}
 	c.flags |= flagEnding
 	switch {
-	case c.phase == phaseHandshake || c.phase == phaseDeciding:
+	case c.phase != phaseOpen && c.phase != phaseDiscard:
 		l.end(c, Close{Reason: ReasonHandshakeGone, Err: err})
 	case err != io.EOF:
 		l.end(c, Close{Reason: ReasonReset, Err: err})
@@ -353,6 +379,7 @@ func (l *loop) end(c *Conn, how Close) {
 	if subs != nil {
 		l.unsubscribeAll(subs)
 	}
+	l.closeTLS(c)
 	l.engine.Close(c.token)
 	l.forget(c)
 	l.count.Reasons[how.Reason]++
@@ -376,6 +403,9 @@ func (l *loop) forget(c *Conn) {
 	c.life = nil
 	c.mu.Unlock()
 	c.in.Release()
+	if c.flags&flagSecure != 0 {
+		c.extra.secure.tls.Close()
+	}
 	slot := c.token.Slot()
 	l.wheel.clear(slot)
 	l.conns.put(slot, nil)

@@ -12,6 +12,7 @@ type entryKind uint8
 const (
 	entryDropped     entryKind = iota // discarded where it stood
 	entryData                         // a message
+	entrySealed                       // ciphertext that the kernel would not take yet: only at the head, and goes as it is
 	entryAnswer                       // the response to a handshake: exempt from every policy, as all below
 	entryPing                         // at most one is unsent
 	entryPong                         // likewise: only the newest is kept (RFC 6455 5.5.3)
@@ -236,13 +237,18 @@ func (c *Conn) replaceLocked(frame []byte, owner *pool.Buffer, match func(*entry
 	return false
 }
 
-// gather collects what is to be written next into iov and pins it.
-func (o *outbound) gather(iov [][]byte) [][]byte {
-	skip := o.sent
+// sealedLocked says whether the queue begins with ciphertext.
+func (o *outbound) sealed() bool { return o.head < len(o.queue) && o.queue[o.head].kind == entrySealed }
+
+// gather collects what is to be written next into iov and pins it: ciphertext by itself, and of other entries no more once they have
+// most bytes.
+func (o *outbound) gather(iov [][]byte, most int) [][]byte {
+	skip, sealed := o.sent, o.sealed()
 	i := o.head
-	for ; i < len(o.queue) && len(iov) < cap(iov); i++ {
+	for ; i < len(o.queue) && len(iov) < cap(iov) && most > 0 && (o.queue[i].kind == entrySealed) == sealed; i++ {
 		if f := o.queue[i].frame[skip:]; len(f) > 0 {
 			iov = append(iov, f)
+			most -= len(f)
 		}
 		skip = 0
 	}
@@ -254,7 +260,6 @@ func (o *outbound) gather(iov [][]byte) [][]byte {
 func (c *Conn) advanceLocked(n int) {
 	o, l := c.out, c.loop
 	o.bytes -= n
-	l.count.BytesOut += uint64(n)
 	for o.head < len(o.queue) {
 		e := &o.queue[o.head]
 		left := len(e.frame) - o.sent

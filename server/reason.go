@@ -37,6 +37,7 @@ const (
 	ReasonRefusedFull                                         // Config.MaxConns or Config.MaxHTTP is reached, or the server is shutting down (503)
 	ReasonHandshakeTimeout                                    // no complete request within Config.HandshakeTimeout (408)
 	ReasonHandshakeGone                                       // the peer left before its handshake was answered
+	ReasonHandshakeTLS                                        // TLS could not be agreed on
 	reasons                                                   // how many there are
 )
 
@@ -67,6 +68,7 @@ var reasonTable = [reasons]struct {
 	ReasonRefusedFull:      {name: "refused_full", bound: true},
 	ReasonHandshakeTimeout: {name: "handshake_timeout", bound: true},
 	ReasonHandshakeGone:    {name: "handshake_gone"},
+	ReasonHandshakeTLS:     {name: "handshake_tls"},
 }
 
 // StatusTryAgainLater is the close code 1013, registered with IANA after RFC 6455: the condition is temporary.

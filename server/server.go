@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/roostws/roost/internal/memtls"
 	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/pool"
 	"github.com/roostws/roost/wsproto"
@@ -22,6 +23,7 @@ type Server struct {
 	loops  []*loop
 	pool   *pool.Pool
 	plain  *plainHTTP
+	crew   *memtls.Crew // nil without Config.TLS
 	log    rarely
 
 	conns  atomic.Int64
@@ -34,6 +36,8 @@ type Server struct {
 	done    chan struct{}  // closed when Shutdown has returned
 	failure error          // of a loop's engine; guarded by mu
 }
+
+var errNoTLS = errors.New("server: TLS needs a Config.TLS with a certificate")
 
 // ErrServerClosed is what Listen, Serve and ListenAndServe return after Shutdown.
 var ErrServerClosed = errors.New("server: closed")
@@ -51,15 +55,28 @@ func New(c Config) (*Server, error) {
 		MaxFragments: c.MaxFragments,
 		NewBuffer:    func(n int) wsproto.Buffer { return pool.Get(n) },
 	}
+	if c.TLS != nil {
+		s.crew = memtls.NewCrew(memtls.CrewConfig{MaxUnderWay: c.MaxTLSHandshakes, Timeout: c.HandshakeTimeout})
+	}
 	return s, nil
 }
 
 // Listen accepts connections at a TCP address such as "127.0.0.1:8080" or ":8080" from now on, with one socket per loop between
 // which the kernel spreads them (SO_REUSEPORT). Port 0 takes a free one: the result tells which. It may be called for several
 // addresses.
-func (s *Server) Listen(address string) (net.Addr, error) {
+func (s *Server) Listen(address string) (net.Addr, error) { return s.listen(address, false) }
+
+// ListenTLS is Listen for connections that begin with TLS, by Config.TLS. Both can be called.
+func (s *Server) ListenTLS(address string) (net.Addr, error) {
+	if s.config.TLS == nil {
+		return nil, errNoTLS
+	}
+	return s.listen(address, true)
+}
+
+func (s *Server) listen(address string, secure bool) (net.Addr, error) {
 	var addr netip.AddrPort
-	err := s.accept(func(loops int) (fds []int, err error) {
+	err := s.accept(secure, func(loops int) (fds []int, err error) {
 		fds, addr, err = poller.Listen(address, loops)
 		return fds, err
 	})
@@ -80,13 +97,24 @@ func (s *Server) ListenAndServe(address string) error {
 
 // Serve accepts connections from a TCP listener that exists, such as one that was inherited: its socket is duplicated for each
 // loop, and l is closed. Then it waits like ListenAndServe.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, false) }
+
+// ServeTLS is Serve for connections that begin with TLS, by Config.TLS. l is the TCP listener.
+func (s *Server) ServeTLS(l net.Listener) error {
+	if s.config.TLS == nil {
+		l.Close()
+		return errNoTLS
+	}
+	return s.serve(l, true)
+}
+
+func (s *Server) serve(l net.Listener, secure bool) error {
 	defer l.Close()
 	sc, ok := l.(syscall.Conn)
 	if !ok {
 		return fmt.Errorf("server: Serve needs a listener with a socket, such as a *net.TCPListener, not a %T", l)
 	}
-	if err := s.accept(func(loops int) ([]int, error) { return poller.Duplicate(sc, loops) }); err != nil {
+	if err := s.accept(secure, func(loops int) ([]int, error) { return poller.Duplicate(sc, loops) }); err != nil {
 		return err
 	}
 	l.Close()
@@ -161,7 +189,7 @@ func (s *Server) run(l *loop) {
 
 // accept gives each loop one of the listening descriptors that open returns. It holds the lock until the loops were told, so that
 // a Shutdown comes before it or after it.
-func (s *Server) accept(open func(loops int) (fds []int, err error)) error {
+func (s *Server) accept(secure bool, open func(loops int) (fds []int, err error)) error {
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -187,6 +215,9 @@ func (s *Server) accept(open func(loops int) (fds []int, err error)) error {
 				err = ErrServerClosed
 			case err == nil:
 				l.accepting.listeners = append(l.accepting.listeners, t)
+				if secure {
+					l.accepting.secure = append(l.accepting.secure, t)
+				}
 			}
 			errs <- err
 		})

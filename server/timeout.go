@@ -28,6 +28,8 @@ func (l *loop) timeout(c *Conn) {
 	switch state := c.State(); {
 	case ending:
 		l.end(c, Close{})
+	case c.phase == phaseHello || c.phase == phaseShaking:
+		l.end(c, Close{Reason: ReasonHandshakeTimeout})
 	case state == Connecting && c.phase != phaseDiscard:
 		l.refuse(c, errSlow)
 	case state == Open:

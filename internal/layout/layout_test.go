@@ -15,8 +15,8 @@ var allowed = map[string][]string{
 	"wsproto": {},
 	"poller":  {},
 	"pool":    {},
-	"server":  {"wsproto", "poller", "pool"},
-	"feed":    {"server", "wsproto", "poller", "pool"},
+	"server":  {"internal/memtls", "wsproto", "poller", "pool"},
+	"feed":    {"server", "internal/memtls", "wsproto", "poller", "pool"},
 
 	"internal/memtls": {},
 	"internal/doctor": {"poller"},
