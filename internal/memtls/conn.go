@@ -28,6 +28,18 @@ var (
 
 // Conn is one side of a TLS connection. Its methods belong to one goroutine,
 // and none of them blocks.
+//
+// What a server's side keeps when nothing goes on (BenchmarkIdleServer, Go 1.26;
+// TLS 1.3 with a ClientHello of 1,500 bytes): 5.2 KiB with AES-GCM, 3.5 KiB with
+// ChaCha20; in TLS 1.2 4.1 and 2.4. Of the 5,234 bytes are 1,792 the two keys of
+// AES-GCM with their tables, 1,536 the buffer in which crypto/tls gathered the
+// ClientHello, 912 the tls.Conn, 576 the buffer for records, 300 secrets, names
+// and the like, 112 the Conn. Both buffers never shrink. That for records grows
+// with the longest record received, to 18 KiB at most; that for messages to 64
+// KiB, if a peer sends one so long. Client certificates come on top.
+//
+// Memory was 7,153 bytes before what is handed to crypto/tls was cut at records
+// (see records.portion) and the ClientHello into small ones (see appendHello).
 type Conn struct {
 	wire   wire
 	tls    *tls.Conn // the handshake's goroutine makes it

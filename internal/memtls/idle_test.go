@@ -2,10 +2,13 @@ package memtls
 
 import (
 	"crypto/tls"
+	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // idleKinds is what a server's connections can agree on. TLS 1.3 has ChaCha20 with
@@ -87,4 +90,89 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 			runtime.KeepAlive(&kept)
 		})
 	}
+}
+
+// BenchmarkHalfOpen tells what a handshake costs whose peer has sent a ClientHello
+// and then nothing, as long as it is under way, and as long as it waits.
+func BenchmarkHalfOpen(b *testing.B) {
+	config := clientConfig(tls.VersionTLS13)
+	config.CurvePreferences = nil
+	hello := realHello(b, config)
+	for name, waits := range map[string]bool{"under way": false, "waiting": true} {
+		b.Run(name, func(b *testing.B) {
+			crew := NewCrew(CrewConfig{MaxUnderWay: 1 << 20, MaxWaiting: 1 << 20, Timeout: time.Hour})
+			if waits {
+				crew.config.MaxUnderWay = 0
+			}
+			server := serverConfig()
+			var conns []*Conn
+			before := heap() + stacks()
+			for b.Loop() {
+				told := make(chan struct{}, 2)
+				c := Server(server, func() { told <- struct{}{} })
+				if _, err := c.Feed(nil, hello); err != nil {
+					b.Fatal(err)
+				}
+				if err := crew.Start(b.Context(), c); err != nil {
+					b.Fatal(err)
+				}
+				if conns = append(conns, c); !waits {
+					<-told
+					c.Output(nil)
+				}
+			}
+			b.ReportMetric(float64(heap()+stacks()-before)/float64(len(conns)), "B/handshake")
+			for _, c := range conns {
+				c.Close()
+			}
+			for u, w := crew.Load(); u+w > 0; u, w = crew.Load() {
+				runtime.Gosched()
+			}
+		})
+	}
+}
+
+func stacks() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.StackInuse
+}
+
+// BenchmarkIdleAdopted is BenchmarkIdleServer for connections that crypto/tls had
+// before, on a socket.
+func BenchmarkIdleAdopted(b *testing.B) {
+	config := clientConfig(tls.VersionTLS13)
+	config.CurvePreferences = nil
+	server := serverConfig()
+	var conns []*Conn
+	before := heap()
+	for b.Loop() {
+		conns = append(conns, idleAdopted(b, config, server))
+	}
+	b.ReportMetric(float64(heap()-before)/float64(len(conns)), "heap-B/conn")
+	runtime.KeepAlive(conns)
+}
+
+func idleAdopted(b *testing.B, client, server *tls.Config) *Conn {
+	b.Helper()
+	here, there := net.Pipe()
+	defer here.Close()
+	defer there.Close()
+	go func() {
+		if c := tls.Client(there, client); c.Handshake() == nil {
+			_, _ = c.Write(make([]byte, 512)) // the other side tells
+		}
+	}()
+	conn := tls.Server(NewSocket(here), server)
+	if _, err := io.ReadFull(conn, make([]byte, 512)); err != nil {
+		b.Fatal(err)
+	}
+	c, _, err := Adopt(conn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := c.Feed(nil, nil); err != nil {
+		b.Fatal(err)
+	}
+	return c
 }
