@@ -3,8 +3,10 @@
 //
 // # The life of a connection
 //
-//	c, err := memtls.Client(config, func() { loop.post(conn) }) // or Server
-//	c.Start(ctx)
+//	n, err := memtls.Hello(bytes)     // a server's first: is it TLS, and is the ClientHello complete?
+//	c := memtls.Server(config, func() { loop.post(conn) })
+//	c.Feed(nil, bytes)
+//	err = crew.Start(ctx, c)          // a client: c, err := Client(config, notify); c.Start(ctx)
 //
 //	// posted by notify:
 //	done, err := c.Handshaken()       // first, so that a failure's alert is in Output
@@ -16,30 +18,35 @@
 //	out = c.Output(out)               // what reading caused: answers to key updates, alerts
 //
 //	// to send:
-//	out, err = c.Seal(out, plain)
+//	out, err = c.Seal(out, plain)     // or SealFrames
 //
 //	// the end:
 //	out = c.CloseNotify(out)
 //	c.Close()
 //
+// A connection that net/http has accepted comes to a loop by [Adopt] instead: see [Listener].
+//
 // # Goroutines
 //
 // The handshake of crypto/tls blocks and cannot be resumed after an error, not even after a temporary one. It runs on a goroutine
 // of its own, which Start starts and which ends with the handshake, or soon after Close or the end of Start's context. It calls
-// notify each time it wrote something and when it is at its end. Callbacks of the [tls.Config] run on it too.
+// notify each time it wrote something and when it is at its end. Callbacks of the [tls.Config] run on it too. A server starts it
+// by a [Crew], which bounds how many there are and how many compute; and only when there is a whole ClientHello, so that who
+// sends it byte by byte, or nothing, has no goroutine.
 //
 // After the handshake no goroutine is left. Reading then goes on after a temporary error as if nothing had been, so Feed reads
 // until the bytes are used up.
 //
 // # Locks
 //
-// All methods belong to one goroutine, the loop's. One lock per connection (wire.mu) protects what the handshake's goroutine shares
-// with it: the bytes that wait in both directions, the end of the stream, and the handshake's result. From the moment a method of
-// the loop has seen that the handshake succeeded, nothing is locked any more, but by FeedEOF and Close. notify is called without the lock.
+// All methods belong to one goroutine, the loop's. One lock per connection (handshake.mu) protects what the handshake's goroutine
+// shares with it: the bytes that wait in both directions, the end of the stream, and the handshake's result. From the moment a
+// method of the loop has seen that the handshake succeeded, nothing is locked any more. notify is called without a lock. Crew.mu
+// is never held together with that of a connection.
 //
 // # Memory
 //
 // After the handshake Feed reads from the caller's bytes in place and Seal appends to the caller's buffer: a Conn holds no buffer
-// of its own, but for what the caller has not yet taken by Output. What crypto/tls keeps is a buffer that grows to the longest
-// record received, 16 KiB and some at most.
+// of its own, but for what the caller has not yet taken by Output. What the handshake needed is let go. What crypto/tls keeps is
+// listed at [Conn].
 package memtls

@@ -35,8 +35,13 @@ func FuzzCuts(f *testing.F) {
 		cut := func(b []byte) [][]byte { return pieces(b, cuts) }
 		p := handshakeCut(t, version, cut)
 		for range 2 {
-			p.feedServer(seal(t, p.client, string(message)), noWait)
-			p.feedClient(seal(t, p.server, string(message)), noWait)
+			var up, down []byte // many records, of sizes as the cuts are
+			for _, piece := range pieces(message, cuts) {
+				up = append(up, seal(t, p.client, string(piece))...)
+				down = append(down, seal(t, p.server, string(piece))...)
+			}
+			p.feedServer(up, noWait)
+			p.feedClient(down, noWait)
 		}
 		p.feedServer(p.client.CloseNotify(nil), noWait)
 		if p.serverErr != io.EOF || p.clientErr != nil {

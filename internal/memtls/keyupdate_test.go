@@ -79,8 +79,25 @@ func (d *direction) open(b []byte) (recordType byte, content string, rest []byte
 	return plain[n], string(plain[:n]), b[end:], nil
 }
 
-// handMade is a client that has shaken hands, and its peer's two directions.
-func handMade(t *testing.T) (client *Conn, to, from *direction) {
+// eachSide runs a test for a client and for a server that have shaken hands,
+// whose peer is made by hand of the two directions.
+func eachSide(t *testing.T, test func(t *testing.T, c *Conn, to, from *direction)) {
+	for _, side := range []string{"client", "server"} {
+		t.Run(side, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server, fromServer, fromClient := handMade(t)
+				if side == "client" {
+					test(t, client, fromServer, fromClient)
+				} else {
+					test(t, server, fromClient, fromServer)
+				}
+			})
+		})
+	}
+}
+
+// handMade is a pair that has shaken hands, and the keys of what goes to each.
+func handMade(t *testing.T) (client, serverSide *Conn, fromServer, fromClient *direction) {
 	var log bytes.Buffer
 	server := serverConfig()
 	server.KeyLogWriter, server.SessionTicketsDisabled = &log, true
@@ -99,7 +116,7 @@ func handMade(t *testing.T) (client *Conn, to, from *direction) {
 		check(err)
 		return &direction{secret: b}
 	}
-	return p.client, find("SERVER_TRAFFIC_SECRET_0"), find("CLIENT_TRAFFIC_SECRET_0")
+	return p.client, p.server, find("SERVER_TRAFFIC_SECRET_0"), find("CLIENT_TRAFFIC_SECRET_0")
 }
 
 func mustFeed(t *testing.T, c *Conn, b []byte, want string) {
@@ -119,8 +136,7 @@ func mustOpen(t *testing.T, d *direction, b []byte, wantType byte, want string) 
 }
 
 func TestKeyUpdate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, to, from := handMade(t)
+	eachSide(t, func(t *testing.T, c *Conn, to, from *direction) {
 		b := append(to.record(typeApplicationData, "old key, "), to.record(typeHandshake, updateNotRequested)...)
 		to.update()
 		mustFeed(t, c, append(b, to.record(typeApplicationData, "new key")...), "old key, new key")
@@ -142,8 +158,7 @@ func TestKeyUpdate(t *testing.T) {
 }
 
 func TestKeyUpdateCutAtEveryByte(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, to, from := handMade(t)
+	eachSide(t, func(t *testing.T, c *Conn, to, from *direction) {
 		for at := 0; ; at++ {
 			b := to.record(typeHandshake, updateRequested[:2]) // a message in two records
 			b = append(b, to.record(typeHandshake, updateRequested[2:])...)
@@ -168,8 +183,7 @@ func TestKeyUpdateCutAtEveryByte(t *testing.T) {
 // TestKeyUpdatesWithoutEnd: crypto/tls takes 16 in a row, which also bounds
 // what Output has after one Feed.
 func TestKeyUpdatesWithoutEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, to, _ := handMade(t)
+	eachSide(t, func(t *testing.T, c *Conn, to, _ *direction) {
 		for range 16 {
 			mustFeed(t, c, to.record(typeHandshake, updateRequested), "")
 			to.update()
@@ -182,8 +196,7 @@ func TestKeyUpdatesWithoutEnd(t *testing.T) {
 
 // TestAMessageThatHasNoPlace: crypto/tls forgets this error, Feed does not.
 func TestAMessageThatHasNoPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, to, from := handMade(t)
+	eachSide(t, func(t *testing.T, c *Conn, to, from *direction) {
 		const finished = "\x14\x00\x00\x01x"
 		_, want := c.Feed(nil, to.record(typeHandshake, finished))
 		if want == nil {

@@ -173,6 +173,12 @@ func handshakeByNotify(tb testing.TB, version uint16) *pair {
 // handshakeCut is handshakeByNotify with streams that are cut.
 func handshakeCut(tb testing.TB, version uint16, cut func([]byte) [][]byte) *pair {
 	tb.Helper()
+	return handshakeOf(tb, clientConfig(version), serverConfig(), cut)
+}
+
+// handshakeOf is handshakeCut with any configs.
+func handshakeOf(tb testing.TB, client, server *tls.Config, cut func([]byte) [][]byte) *pair {
+	tb.Helper()
 	wake := make(chan struct{}, 1)
 	notify := func() {
 		select {
@@ -181,7 +187,7 @@ func handshakeCut(tb testing.TB, version uint16, cut func([]byte) [][]byte) *pai
 		}
 	}
 	p := &pair{
-		client: newClient(tb, clientConfig(version), notify), server: Server(serverConfig(), notify),
+		client: newClient(tb, client, notify), server: Server(server, notify),
 		cut: cut,
 	}
 	p.client.Start(tb.Context())

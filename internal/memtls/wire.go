@@ -4,33 +4,23 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"time"
 )
 
-// wire is the net.Conn that crypto/tls reads from and writes to. Until it is
-// settled it is shared: the handshake's goroutine reads and writes, the loop
-// feeds and takes. From then on it is the loop's alone.
+// wire is the net.Conn that crypto/tls reads from and writes to. While there is
+// a handshake it is shared, under the lock of that: its goroutine reads and
+// writes, the loop feeds and takes. From then on it is the loop's alone.
 type wire struct {
-	notify func() // fixed; called by the handshake's goroutine without mu
+	handshake *handshake // nil when the loop has seen it succeed
 
-	// settled is set by the loop when it has seen the handshake succeed. The
-	// handshake's goroutine reads it only before that.
-	settled bool
-
-	mu     sync.Mutex // protects what follows until settled
-	fed    sync.Cond  // Read waits on it: bytes, eof or closed
-	in     []byte     // received, not yet read
-	out    []byte     // written, not yet taken
-	eof    bool       // nothing comes after in
-	closed bool       // reads and writes fail
-	cause  error      // why it was closed; nil if by the context of the handshake
-	done   bool       // the handshake's goroutine is past its last use of the wire
-	result error      // of the handshake, once done
+	at  records // where in begins
+	in  []byte  // received, not yet read
+	out []byte  // written, not yet taken
+	eof bool    // nothing comes after in
 }
 
-// errMore is what a settled wire returns when it has no bytes. crypto/tls
-// keeps every error of a read but a temporary one.
+// errMore is what a wire returns after the handshake when it has no bytes.
+// crypto/tls keeps every error of a read but a temporary one.
 var errMore net.Error = moreError{}
 
 type moreError struct{}
@@ -46,16 +36,8 @@ var errTruncated = fmt.Errorf("the peer ended the connection without closing TLS
 
 // Read waits for bytes during the handshake, and returns errMore after it.
 func (w *wire) Read(p []byte) (int, error) {
-	if w.settled {
-		return w.take(p)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for len(w.in) == 0 && !w.eof && !w.closed {
-		w.fed.Wait()
-	}
-	if w.closed {
-		return 0, net.ErrClosed
+	if h := w.handshake; h != nil {
+		return h.read(w, p)
 	}
 	return w.take(p)
 }
@@ -68,7 +50,8 @@ func (w *wire) take(p []byte) (int, error) {
 		}
 		return 0, errMore
 	}
-	n := copy(p, w.in)
+	n := copy(p, w.in[:w.at.portion(w.in, len(p))])
+	w.at.pass(w.in[:n])
 	w.in = w.in[n:]
 	if len(w.in) == 0 {
 		w.in = nil
@@ -78,73 +61,33 @@ func (w *wire) take(p []byte) (int, error) {
 
 // Write appends to what the loop takes by Output, or has just given to Seal.
 func (w *wire) Write(p []byte) (int, error) {
-	if w.settled {
-		w.out = append(w.out, p...)
-		return len(p), nil
-	}
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
-		return 0, net.ErrClosed
+	if h := w.handshake; h != nil {
+		return h.write(w, p)
 	}
 	w.out = append(w.out, p...)
-	w.mu.Unlock()
-	w.notify()
 	return len(p), nil
-}
-
-// feed copies bytes for the handshake's goroutine. Past maxUnread it closes
-// the wire and fails.
-func (w *wire) feed(p []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return w.cause // or nil: the handshake's result is to come, and says more
-	}
-	if len(w.in)+len(p) > maxUnread {
-		w.closeLocked(ErrFlood)
-		return ErrFlood
-	}
-	w.in = append(w.in, p...)
-	w.fed.Signal()
-	return nil
 }
 
 // end tells that nothing comes after what was fed.
 func (w *wire) end() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.eof = true
-	w.fed.Signal()
-}
-
-// finish records how the handshake ended. Why the loop ended it goes before
-// what crypto/tls made of that.
-func (w *wire) finish(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.cause != nil {
-		err = w.cause
+	h := w.handshake
+	if h == nil {
+		w.eof = true
+		return
 	}
-	w.done, w.result = true, err
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w.eof = true
+	h.fed.Signal()
 }
 
 // Close is called by crypto/tls when the context of the handshake ends, on a
 // goroutine of the context's.
 func (w *wire) Close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closeLocked(nil)
-	return nil
-}
-
-// closeLocked wakes and fails who reads. What is to be sent stays.
-func (w *wire) closeLocked(cause error) {
-	if w.cause == nil {
-		w.cause = cause
+	if h := w.handshake; h != nil {
+		h.close(w, nil)
 	}
-	w.closed, w.in = true, nil
-	w.fed.Signal()
+	return nil
 }
 
 // The rest of net.Conn. Nothing here can block for want of a deadline: the
