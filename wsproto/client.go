@@ -19,6 +19,8 @@ type ClientRequest struct {
 	Origin string
 	// Subprotocols are offered in this order: tokens, each once.
 	Subprotocols []string
+	// Deflate is offered when not nil: permessage-deflate (RFC 7692).
+	Deflate *DeflateConfig
 	// Header goes into the request, under the rules of Accept.Header.
 	Header []HeaderField
 }
@@ -51,6 +53,13 @@ func AppendRequest(dst []byte, r ClientRequest, key [16]byte) ([]byte, error) {
 			return dst, fmt.Errorf("wsproto: header %q: %q may not be in a handshake", h.Name, h.Value)
 		}
 	}
+	var offer deflateParams
+	if r.Deflate != nil {
+		var err error
+		if offer, err = r.Deflate.offer(); err != nil {
+			return dst, err
+		}
+	}
 	dst = append(append(dst, "GET "...), target...)
 	dst = appendField(append(dst, " HTTP/1.1\r\n"...), "Host", r.Host)
 	dst = append(dst, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
@@ -69,6 +78,9 @@ func AppendRequest(dst []byte, r ClientRequest, key [16]byte) ([]byte, error) {
 	if len(r.Subprotocols) > 0 {
 		dst = append(dst, "\r\n"...)
 	}
+	if r.Deflate != nil {
+		dst = offer.appendTo(dst)
+	}
 	for _, h := range r.Header {
 		dst = appendField(dst, h.Name, h.Value)
 	}
@@ -81,6 +93,8 @@ type Response struct {
 	Status int
 	// Subprotocol is the one that the server chose, empty for none.
 	Subprotocol string
+	// Deflate is what was agreed on, zero for no compression.
+	Deflate Deflate
 	// Header has all headers as sent.
 	Header []HeaderField
 }
@@ -113,16 +127,23 @@ func (e *ResponseError) Error() string {
 // no HTTP/1.1 response.
 var ErrMalformedResponse = errors.New("malformed HTTP response")
 
+// ParseResponse is ClientRequest.ParseResponse for a request with nothing but
+// these subprotocols.
+func ParseResponse(head []byte, key [16]byte, offered []string) (Response, error) {
+	return ClientRequest{Subprotocols: offered}.ParseResponse(head, key)
+}
+
 // ParseResponse reads head, all of it up to and including the empty line
-// ([HeadEnd]), and checks it against the request's key and the subprotocols
-// that it offered (RFC 6455, section 4.1): status, Upgrade, Connection,
-// Sec-WebSocket-Accept, a subprotocol among those offered, and no extension,
-// since none was asked for. Whatever follows head are frames.
+// ([HeadEnd]), and checks it against the request and its key (RFC 6455, section
+// 4.1): status, Upgrade, Connection, Sec-WebSocket-Accept, a subprotocol among
+// those offered, and no extension but the permessage-deflate that was offered,
+// with no parameters but those that answer the offer (RFC 7692, section 7.1).
+// Whatever follows head are frames.
 //
 // The error is a *ResponseError when the head could be read but opens no
 // WebSocket, and otherwise wraps [ErrMalformedResponse]; lines are bounded as
 // a request's by default.
-func ParseResponse(head []byte, key [16]byte, offered []string) (Response, error) {
+func (q ClientRequest) ParseResponse(head []byte, key [16]byte) (Response, error) {
 	var (
 		f fields
 		r Response
@@ -148,9 +169,12 @@ func ParseResponse(head []byte, key [16]byte, offered []string) (Response, error
 	reason := f.checkAccepted(r.Status, key)
 	if reason == "" {
 		r.Subprotocol = string(f.value(protocolField))
-		if n := f.known[protocolField].count; n > 1 || n == 1 && !slices.Contains(offered, r.Subprotocol) {
+		if n := f.known[protocolField].count; n > 1 || n == 1 && !slices.Contains(q.Subprotocols, r.Subprotocol) {
 			reason = "a subprotocol that was not offered"
 		}
+	}
+	if reason == "" {
+		r.Deflate, reason = f.checkExtensions(q.Deflate)
 	}
 	if reason != "" {
 		return r, &ResponseError{Response: r, Reason: reason}
@@ -189,8 +213,6 @@ func (f *fields) checkAccepted(status int, key [16]byte) string {
 		return "Connection is not Upgrade"
 	case f.known[acceptField].count != 1 || !bytes.Equal(f.value(acceptField), appendAcceptKey(nil, encoded[:])):
 		return "Sec-WebSocket-Accept does not match the key"
-	case f.known[extensionsField].count > 0:
-		return "an extension that was not asked for"
 	case f.known[transferField].count > 0 || f.known[lengthField].count > 0 && string(f.value(lengthField)) != "0":
 		return "a body"
 	}

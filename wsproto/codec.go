@@ -40,6 +40,7 @@ type Codec struct {
 	// MaxMessage is the size in bytes of the largest message. Zero means
 	// DefaultMaxMessage. A larger one is refused with 1009 from the header
 	// of the frame that exceeds it, before a byte of that frame is kept.
+	// It bounds a compressed message twice: as it comes, and inflated.
 	MaxMessage int
 	// MaxFragments is the number of frames that a message may come in. Zero
 	// means DefaultMaxFragments. More are refused with 1008: empty fragments
@@ -50,6 +51,11 @@ type Codec struct {
 	// Bytes() gets used. Nil means make. It is called from Next, on the
 	// goroutine that called it.
 	NewBuffer func(n int) Buffer
+	// Deflate permits compressed messages (RFC 7692, section 6): RSV1 on the
+	// first frame of a data message. It is for connections that negotiated
+	// permessage-deflate, and so belongs to a Codec beside the one of those
+	// that did not. What a compressed message holds shows in [Codec.Inflate].
+	Deflate bool
 }
 
 // Message is a complete message or control frame.
@@ -57,6 +63,10 @@ type Message struct {
 	// Op is OpText, OpBinary, OpPing, OpPong or OpClose; zero means that
 	// there is no message yet.
 	Op ws.OpCode
+	// Compressed says that Payload is compressed, and so was checked for
+	// nothing but its size. Only a Codec with Deflate delivers such messages;
+	// [Codec.Inflate] makes what was sent of them.
+	Compressed bool
 	// Payload is unmasked, and valid UTF-8 in a text message. With a nil
 	// Buffer it lies in the bytes given to Next and lives as long as those;
 	// otherwise it lies in Buffer.

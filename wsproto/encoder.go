@@ -51,8 +51,13 @@ func appendLength(dst []byte, b0, masked byte, n int64) []byte {
 // AppendFrame appends a server's frame: final and not masked. A control
 // frame's payload must not exceed 125 bytes.
 func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
+	return appendFrame(dst, byte(op)|bitFin, payload)
+}
+
+// appendFrame is AppendFrame for a first byte.
+func appendFrame(dst []byte, b0 byte, payload []byte) []byte {
 	dst = slices.Grow(dst, HeaderSize(len(payload))+len(payload))
-	dst = appendLength(dst, byte(op)|bitFin, 0, int64(len(payload)))
+	dst = appendLength(dst, b0, 0, int64(len(payload)))
 	return append(dst, payload...)
 }
 
@@ -60,8 +65,13 @@ func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 // which must be fresh random bytes for each frame (RFC 6455, section 5.3).
 // payload is left as it is. A control frame's must not exceed 125 bytes.
 func AppendMaskedFrame(dst []byte, op ws.OpCode, payload []byte, mask [4]byte) []byte {
+	return appendMaskedFrame(dst, byte(op)|bitFin, payload, mask)
+}
+
+// appendMaskedFrame is AppendMaskedFrame for a first byte.
+func appendMaskedFrame(dst []byte, b0 byte, payload []byte, mask [4]byte) []byte {
 	dst = slices.Grow(dst, HeaderSize(len(payload))+4+len(payload))
-	dst = appendLength(dst, byte(op)|bitFin, bitMask, int64(len(payload)))
+	dst = appendLength(dst, b0, bitMask, int64(len(payload)))
 	dst = append(dst, mask[:]...)
 	start := len(dst)
 	dst = append(dst, payload...)

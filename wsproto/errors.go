@@ -40,4 +40,6 @@ var (
 	errCloseUTF8 error = &ProtocolError{Code: ws.StatusInvalidFramePayloadData, Text: "close reason is not UTF-8"}
 	errTooBig    error = &ProtocolError{Code: ws.StatusMessageTooBig, Text: "message too big"}
 	errFragments error = &ProtocolError{Code: ws.StatusPolicyViolation, Text: "message in too many fragments"}
+	errCorrupt   error = &ProtocolError{Code: ws.StatusInvalidFramePayloadData, Text: "compressed message is corrupt"}
+	errStreams   error = &ProtocolError{Code: ws.StatusPolicyViolation, Text: "message in too many deflate streams"}
 )

@@ -9,6 +9,7 @@ import (
 const (
 	bitFin      = 0x80
 	bitsRsv     = 0x70
+	bitRsv1     = 0x40
 	bitsOp      = 0x0f
 	bitMask     = 0x80
 	bitsLength  = 0x7f
@@ -23,10 +24,11 @@ const (
 // frame is a parsed header. It is not ws.Header because the key is wanted as a
 // word and the payload's position beside it.
 type frame struct {
-	op     ws.OpCode
-	fin    bool
-	key    uint32 // little-endian; zero when not masked
-	length uint64
+	op         ws.OpCode
+	fin        bool
+	compressed bool   // RSV1 is set, which a Codec without Deflate refuses
+	key        uint32 // little-endian; zero when not masked
+	length     uint64
 }
 
 // parseHeader reads a frame's header from b and checks it (RFC 6455, section
@@ -41,8 +43,9 @@ func (c *Codec) parseHeader(b []byte, open bool) (f frame, size int, err error) 
 		return f, 0, nil
 	}
 	f.op, f.fin = ws.OpCode(b[0]&bitsOp), b[0]&bitFin != 0
+	f.compressed = c.Deflate && b[0]&bitsRsv == bitRsv1
 	switch {
-	case b[0]&bitsRsv != 0:
+	case b[0]&bitsRsv != 0 && !(f.compressed && f.op.IsData() && f.op != ws.OpContinuation):
 		return f, 0, errReservedBits
 	case f.op.IsReserved():
 		return f, 0, errReservedOp

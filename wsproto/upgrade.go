@@ -72,10 +72,8 @@ func (r *Request) CheckUpgrade() error {
 	if r.emptyList(extensionsField) {
 		return errExtensions
 	}
-	for i := r.next(extensionsField, -1); i >= 0; i = r.next(extensionsField, i) {
-		if !validExtensions(r.bytes(r.lines[i].value)) {
-			return errExtensions
-		}
+	if !r.eachExtension(nil, func([]byte) bool { return true }) {
+		return errExtensions
 	}
 	return nil
 }
@@ -91,58 +89,6 @@ func validProtocol(e []byte) bool {
 // letter may be set: they mean nothing (RFC 4648, section 3.5).
 func validKey(key []byte) bool {
 	return len(key) == keyLen && all(key[:keyLen-2], isBase64) && string(key[keyLen-2:]) == "=="
-}
-
-// validExtensions checks Sec-WebSocket-Extensions against its grammar, as the
-// recipient must (RFC 6455, section 9.1): a list of a token and parameters,
-// whose values are tokens, quoted or not.
-func validExtensions(s []byte) bool {
-	for {
-		s = bytes.TrimLeft(s, " \t,")
-		if len(s) == 0 {
-			return true
-		}
-		if s = afterToken(s); s == nil {
-			return false
-		}
-		for len(s) > 0 && s[0] == ';' {
-			if s = afterToken(bytes.TrimLeft(s[1:], " \t")); s == nil {
-				return false
-			}
-			if len(s) == 0 || s[0] != '=' {
-				continue
-			}
-			s = bytes.TrimLeft(s[1:], " \t")
-			if len(s) > 0 && s[0] == '"' {
-				end := bytes.IndexByte(s[1:], '"') + 1
-				if end == 0 || !validToken(s[1:end]) {
-					return false
-				}
-				s = bytes.TrimLeft(s[end+1:], " \t")
-			} else if s = afterToken(s); s == nil {
-				return false
-			}
-		}
-		if len(s) > 0 && s[0] != ',' {
-			return false
-		}
-	}
-}
-
-// afterToken returns what follows the token at the start of s and the space
-// behind it, not nil, or nil when there is none.
-func afterToken(s []byte) []byte {
-	n := 0
-	for n < len(s) && classes[s[n]]&isToken != 0 {
-		n++
-	}
-	if n == 0 {
-		return nil
-	}
-	for n < len(s) && (s[n] == ' ' || s[n] == '\t') { // bytes.TrimLeft would make nil of an empty rest
-		n++
-	}
-	return s[n:]
 }
 
 // Subprotocols yields the subprotocols that the client offers, the one it
@@ -187,6 +133,9 @@ func (r *Request) SameOrigin() bool {
 type Accept struct {
 	// Subprotocol is one of the request's, or empty for none.
 	Subprotocol string
+	// Deflate is what Request.NegotiateDeflate returned. Zero accepts no
+	// extension.
+	Deflate Deflate
 	// Header goes into the response. Names must be tokens, values free of
 	// control characters and of space around them, and none may be the
 	// handshake's own or about a body.
@@ -194,9 +143,9 @@ type Accept struct {
 }
 
 // AppendAccept appends the 101 that answers r, which must have passed
-// CheckUpgrade (RFC 6455, section 4.2.2). No extension is accepted. It returns
-// dst unchanged and an error when a may not be sent: that is the caller's
-// mistake, and the client should get a 500.
+// CheckUpgrade (RFC 6455, section 4.2.2). It returns dst unchanged and an
+// error when a may not be sent: that is the caller's mistake, and the client
+// should get a 500.
 func AppendAccept(dst []byte, r *Request, a Accept) ([]byte, error) {
 	key := r.value(keyField)
 	if !validKey(key) {
@@ -210,11 +159,18 @@ func AppendAccept(dst []byte, r *Request, a Accept) ([]byte, error) {
 			return dst, fmt.Errorf("wsproto: header %q: %q may not be in a handshake's answer", h.Name, h.Value)
 		}
 	}
+	start := len(dst)
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	dst = appendAcceptKey(dst, key)
 	dst = append(dst, "\r\n"...)
 	if a.Subprotocol != "" {
 		dst = appendField(dst, "Sec-WebSocket-Protocol", a.Subprotocol)
+	}
+	if a.Deflate.negotiated() {
+		var offered bool
+		if dst, offered = r.appendAnswer(dst, a.Deflate); !offered {
+			return dst[:start], fmt.Errorf("wsproto: %+v was not offered by the client: use what NegotiateDeflate returned", a.Deflate)
+		}
 	}
 	for _, h := range a.Header {
 		dst = appendField(dst, h.Name, h.Value)

@@ -1,0 +1,122 @@
+package wsproto
+
+import (
+	"sync"
+
+	"github.com/gobwas/ws"
+	"github.com/klauspost/compress/flate"
+)
+
+const (
+	// smallMessage is the size in bytes up to which a message is compressed
+	// without an encoder's tables. See Deflater.
+	smallMessage = 4 << 10
+	// seedMessage is the size in bytes up to which a message is worth
+	// remembering although it did not get smaller: the next may be like it.
+	seedMessage = 1 << 10
+	// keptSink is the capacity in bytes up to which a sink is used again.
+	keptSink = 64 << 10
+)
+
+// Deflater compresses messages (RFC 7692, section 7.2.1). The zero value is
+// ready. One serves any number of connections and goroutines at once; it must
+// not be copied after its first use. What it remembers of a connection is that
+// one's [Window].
+type Deflater struct {
+	// Level is 1 (fast) to 9 (small). Zero, and anything else, means 1. It
+	// counts for messages above 4 KiB with a window of 15 bits.
+	Level int
+
+	encoders [maxWindowBits - minWindowBits + 1]sync.Pool // of *flate.Writer, by window bits
+}
+
+// sink is what encoders write to.
+type sink struct{ b []byte }
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+var sinks = sync.Pool{New: func() any { return new(sink) }}
+
+func (s *sink) recycle() {
+	if cap(s.b) <= keptSink {
+		sinks.Put(s)
+	}
+}
+
+// AppendFrame appends a server's frame as the function [AppendFrame] does, its
+// payload compressed with a window of 1<<bits bytes (bits 8 to 15, by
+// Deflate.SendBits). What would not get smaller, and control frames (section
+// 6.1), it appends as they are, with RSV1 clear.
+//
+// out is what the connection's messages are remembered in, as Deflate.Windows
+// made it; nil without context takeover. With it, all frames must reach the
+// peer, in the order in which they were made. Messages of up to 1 KiB are then
+// compressed even where that costs up to 6 bytes, so that the next may refer
+// to them.
+func (d *Deflater) AppendFrame(dst []byte, op ws.OpCode, payload []byte, bits int, out *Window) []byte {
+	s := sinks.Get().(*sink)
+	defer s.recycle()
+	if d.compress(s, op, payload, bits, out) {
+		return appendFrame(dst, byte(op)|bitFin|bitRsv1, s.b)
+	}
+	return AppendFrame(dst, op, payload)
+}
+
+// AppendMaskedFrame appends a client's frame, as the function
+// [AppendMaskedFrame] and the method AppendFrame do.
+func (d *Deflater) AppendMaskedFrame(dst []byte, op ws.OpCode, payload []byte, mask [4]byte, bits int, out *Window) []byte {
+	s := sinks.Get().(*sink)
+	defer s.recycle()
+	if d.compress(s, op, payload, bits, out) {
+		return appendMaskedFrame(dst, byte(op)|bitFin|bitRsv1, s.b, mask)
+	}
+	return AppendMaskedFrame(dst, op, payload, mask)
+}
+
+// compress leaves the compressed payload in s, and reports whether that is
+// what should be sent. If so, out remembers it.
+func (d *Deflater) compress(s *sink, op ws.OpCode, payload []byte, bits int, out *Window) bool {
+	if op.IsControl() {
+		return false
+	}
+	s.b = s.b[:0]
+	window := 1 << bits
+	if len(payload) <= min(smallMessage, window) {
+		// The window cannot be exceeded when all there is fits into it.
+		dict := out.tail(window - len(payload))
+		_ = flate.StatelessDeflate(s, payload, false, dict) // a sink takes everything
+	} else {
+		w := d.encoder(bits)
+		w.ResetDict(s, out.tail(window))
+		_, _ = w.Write(payload)
+		_ = w.Flush()
+		d.encoders[bits-minWindowBits].Put(w)
+	}
+	s.b = s.b[:len(s.b)-len(flushTail)]
+	if len(s.b) >= len(payload) && (out == nil || len(payload) > seedMessage) {
+		return false
+	}
+	out.slide(payload)
+	return true
+}
+
+// encoder returns one for messages above smallMessage.
+func (d *Deflater) encoder(bits int) *flate.Writer {
+	if w := d.encoders[bits-minWindowBits].Get(); w != nil {
+		return w.(*flate.Writer)
+	}
+	var w *flate.Writer
+	if bits < maxWindowBits {
+		w, _ = flate.NewWriterWindow(nil, 1<<bits)
+	} else {
+		level := d.Level
+		if level < flate.BestSpeed || level > flate.BestCompression {
+			level = flate.BestSpeed
+		}
+		w, _ = flate.NewWriter(nil, level)
+	}
+	return w
+}
