@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"bench/live":      {"bench/report"},
 	"bench":           {"bench/report", "internal/memtls", "wsproto", "poller"},
 
+	"client":  {"wsproto"},
 	"bench/million": {"bench/report"},
 
 	"cmd/roost": {

@@ -1,0 +1,402 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/server"
+	"github.com/roostws/roost/wsproto"
+)
+
+// startServer is package server as an echo.
+func startServer(t *testing.T, c server.Config) (address string) {
+	t.Helper()
+	if c.Handler.OnMessage == nil {
+		c.Handler.OnMessage = func(c *server.Conn, m server.Message) { c.Send(m.Op, m.Payload) }
+	}
+	c.DrainWindow = -1
+	s, err := server.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Shutdown(context.Background()) })
+	return addr.String()
+}
+
+func TestTheRequestSaysWhatTheConfigSays(t *testing.T) {
+	requests := make(chan *http.Request, 1)
+	address := listen(t, func(p *peer) {
+		r := p.request()
+		requests <- r
+		p.write(answer(r, "Sec-WebSocket-Protocol: v2\r\nX-Server: one\r\n"))
+	})
+	c, err := Dial(t.Context(), "ws://ada:se%20cret@"+address+"/a%2Fb/c?x=1&y=%20", Config{
+		Header:       http.Header{"Cookie": {"a=1", "b=2"}, "X-Token": {"t"}},
+		Host:         "example.com:81",
+		Origin:       "https://example.com",
+		Subprotocols: []string{"v1", "v2"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	r := receive(t, "the request", requests)
+	for name, want := range map[string]string{
+		"Origin": "https://example.com", "Sec-Websocket-Protocol": "v1, v2", "X-Token": "t",
+		"Authorization": "Basic YWRhOnNlIGNyZXQ=", "Cookie": "a=1, b=2", "User-Agent": "",
+	} {
+		if got := strings.Join(r.Header[name], ", "); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if r.Host != "example.com:81" || r.RequestURI != "/a%2Fb/c?x=1&y=%20" {
+		t.Errorf("host %q, target %q", r.Host, r.RequestURI)
+	}
+	if c.Subprotocol() != "v2" || c.Header().Get("X-Server") != "one" {
+		t.Errorf("subprotocol %q, header %v", c.Subprotocol(), c.Header())
+	}
+	if c.NetConn().RemoteAddr().String() != address {
+		t.Errorf("NetConn leads to %v", c.NetConn().RemoteAddr())
+	}
+}
+
+func TestAnAuthorizationOfTheHeaderGoesBeforeTheURLs(t *testing.T) {
+	requests := make(chan *http.Request, 1)
+	address := listen(t, func(p *peer) { requests <- p.request() })
+	Dial(t.Context(), "ws://ada:secret@"+address, Config{Header: http.Header{"Authorization": {"Bearer x"}}})
+	r := receive(t, "the request", requests)
+	if got := r.Header["Authorization"]; !slices.Equal(got, []string{"Bearer x"}) || r.RequestURI != "/" {
+		t.Errorf("authorization %q, target %q", got, r.RequestURI)
+	}
+}
+
+func TestWhatCannotWorkIsRefusedBeforeAConnection(t *testing.T) {
+	tests := []struct {
+		url    string
+		config Config
+		says   string
+	}{
+		{"http://example.com/", Config{}, `scheme is "http"`},
+		{"example.com:80", Config{}, `scheme is "example.com"`},
+		{"", Config{}, `scheme is ""`},
+		{"ws:///path", Config{}, "no host"},
+		{"ws://:80/path", Config{}, "no host"},
+		{"ws://example.com/#top", Config{}, "fragment"},
+		{"ws://u:secret@exa mple.com/", Config{}, "cannot be read"},
+		{"ws://exämple.com/", Config{}, "no host[:port]"},
+		{"ws://example.com/", Config{Host: "a b"}, "no host[:port]"},
+		{"ws://example.com/", Config{Origin: "a\r\nb"}, "origin"},
+		{"ws://example.com/", Config{Subprotocols: []string{"a b"}}, "subprotocol"},
+		{"ws://example.com/", Config{Header: http.Header{"Host": {"x"}}}, "header"},
+		{"ws://example.com/", Config{Header: http.Header{"X": {"a\r\nb"}}}, "header"},
+		{"ws://example.com/", Config{CloseTimeout: -1}, "CloseTimeout"},
+		{"ws://example.com/", Config{PingGrace: -1}, "PingGrace"},
+		{"ws://example.com/", Config{MaxMessage: -1}, "MaxMessage"},
+		{"ws://example.com/", Config{MaxMessage: 1 << 31}, "MaxMessage"},
+	}
+	for _, tt := range tests {
+		tt.config.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			t.Errorf("%s: dialed", tt.url)
+			return nil, errUnreachable
+		}
+		_, err := Dial(t.Context(), tt.url, tt.config)
+		wantError(t, err, tt.says, "client: ")
+		if !Hopeless(err) {
+			t.Errorf("%v: another try would help, Hopeless says", err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+}
+
+func TestTheAddressToDial(t *testing.T) {
+	for url, want := range map[string]string{
+		"ws://example.com":         "example.com:80",
+		"wss://example.com":        "example.com:443",
+		"ws://example.com:8080/x":  "example.com:8080",
+		"wss://[2001:db8::1]/":     "[2001:db8::1]:443",
+		"WS://[::1]:9":             "[::1]:9",
+		"ws://u:secret@localhost/": "localhost:80",
+	} {
+		got := ""
+		_, err := Dial(t.Context(), url, Config{DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+			got = network + " " + address
+			return nil, errUnreachable
+		}})
+		if got != "tcp "+want {
+			t.Errorf("%s: dialed %q, want %q", url, got, want)
+		}
+		wantError(t, err, errUnreachable)
+		if strings.Contains(err.Error(), "secret") || Hopeless(err) {
+			t.Errorf("the error tells the password, or is hopeless: %v", err)
+		}
+	}
+}
+
+func TestDialOverTLS(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, rw, _, err := ws.UpgradeHTTP(r, w)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		p := &peer{Conn: conn, t: t, br: rw.Reader}
+		p.want(ws.OpText, "over TLS")
+		p.send(ws.OpText, "as well")
+		p.wantClose(ws.StatusNormalClosure)
+		p.write(closeFrame(ws.StatusNormalClosure, ""))
+		conn.Close()
+	}))
+	defer s.Close()
+	url := "wss" + strings.TrimPrefix(s.URL, "https")
+	config := s.Client().Transport.(*http.Transport).TLSClientConfig
+	c, err := Dial(t.Context(), url, Config{TLS: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if p := c.NetConn().(*tls.Conn).ConnectionState().NegotiatedProtocol; p != "http/1.1" {
+		t.Errorf("ALPN chose %q", p)
+	}
+	if err := c.Write(t.Context(), ws.OpText, []byte("over TLS")); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, c, "as well")
+	if err := c.Close(ws.StatusNormalClosure, ""); err != nil {
+		t.Error(err)
+	}
+
+	_, err = Dial(t.Context(), url, Config{})
+	var unknown *tls.CertificateVerificationError
+	if !errors.As(err, &unknown) {
+		t.Errorf("a certificate of nobody's: %v", err)
+	}
+	_, err = Dial(t.Context(), "ws"+strings.TrimPrefix(url, "wss"), Config{})
+	var refused *HandshakeError
+	if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
+		t.Errorf("plain to net/http's TLS port: %v", err)
+	}
+	_, err = Dial(t.Context(), "wss://"+startServer(t, server.Config{}), Config{TLS: config})
+	wantError(t, err, "not TLS")
+}
+
+func TestAnAnswerInPieces(t *testing.T) {
+	address := listen(t, func(p *peer) {
+		r := p.request()
+		all := "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" +
+			answer(r, "") + frame(ws.OpText, "first") + frame(ws.OpText, "second")
+		for i := range len(all) {
+			p.write(all[i : i+1])
+		}
+		p.drain()
+	})
+	c := dialTo(t, address, Config{})
+	wantText(t, c, "first")
+	wantText(t, c, "second")
+}
+
+func TestFramesBehindTheAnswer(t *testing.T) {
+	long := strings.Repeat("x", 70_000)
+	address := listen(t, func(p *peer) {
+		p.write(answer(p.request(), "") + frame(ws.OpText, "first") + frame(ws.OpText, long))
+		p.drain()
+	})
+	c := dialTo(t, address, Config{})
+	wantText(t, c, "first")
+	wantText(t, c, long)
+}
+
+func TestRefusals(t *testing.T) {
+	body := strings.Repeat("b", 1500)
+	tests := []struct {
+		name     string
+		response string
+		status   int
+		body     string
+		says     string
+	}{
+		{"length", "HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nno way", 403, "no way", `403 Forbidden: it does not open a WebSocket ("no way")`},
+		{"to the end", "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\n\r\nlater", 503, "later", "503"},
+		{"chunks", "HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", 401, "abc", "401"},
+		{"no body", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 404, "", "404"},
+		{"half a body", "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nhalf", 400, "half", "400"},
+		{"half a chunk", "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf", 400, "half", "400"},
+		{"large body", "HTTP/1.1 500 Oops\r\nContent-Length: 1500\r\n\r\n" + body, 500, body[:1024], "500"},
+		{"not told how long", "HTTP/1.1 500 Oops\r\nContent-Length: x\r\n\r\n" + body, 500, "", "500"},
+		{"redirect", "HTTP/1.1 302 Found\r\nLocation: wss://elsewhere/\r\nContent-Length: 0\r\n\r\n", 302, "", `redirects are not followed, this one leads to "wss://elsewhere/"`},
+		{"old", "HTTP/1.0 426 Upgrade Required\r\n\r\n", 426, "", "426"},
+		{"no upgrade", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage", 200, "page", "200"},
+		{"wrong key", "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n", 101, "", "does not match the key"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			address := listen(t, func(p *peer) {
+				p.request()
+				p.write(tt.response)
+			})
+			_, err := Dial(t.Context(), "ws://"+address, Config{})
+			var refused *HandshakeError
+			if !errors.As(err, &refused) {
+				t.Fatalf("error %v (%T)", err, err)
+			}
+			if refused.Status != tt.status || string(refused.Body) != tt.body || refused.Proxy {
+				t.Errorf("status %d, body %q, of the proxy %v", refused.Status, refused.Body, refused.Proxy)
+			}
+			wantError(t, err, tt.says)
+		})
+	}
+}
+
+func TestAnAnswerThatWasNotAskedFor(t *testing.T) {
+	for fields, says := range map[string]string{
+		"Sec-WebSocket-Protocol: v9\r\n":                   "subprotocol that was not offered",
+		"Sec-WebSocket-Extensions: permessage-deflate\r\n": "extension that was not asked for",
+	} {
+		address := listen(t, func(p *peer) { p.write(answer(p.request(), fields)) })
+		_, err := Dial(t.Context(), "ws://"+address, Config{Subprotocols: []string{"v1"}})
+		wantError(t, err, says)
+	}
+}
+
+func TestTheBodyOfARefusalIsWaitedForOnlyAMoment(t *testing.T) {
+	ended := make(chan struct{})
+	address := listen(t, func(p *peer) {
+		p.request()
+		p.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nhalf")
+		p.drain()
+		close(ended)
+	})
+	_, err := Dial(t.Context(), "ws://"+address, Config{})
+	wantError(t, err, `("half")`)
+	receive(t, "the end of the connection", ended)
+}
+
+func TestAnswersThatAreNone(t *testing.T) {
+	tests := []struct{ name, response, says string }{
+		{"nothing", "", "without an answer"},
+		{"half", "HTTP/1.1 101 Switching Protocols\r\nUpgr", "after 38 bytes of an answer"},
+		{"begins wrongly", "SSH-2.0-OpenSSH_9\r\n", `it begins with "SSH`},
+		{"speaks TLS", "\x15\x03\x01\x00\x02\x02\x46", "use wss://"},
+		{"bad status", "HTTP/1.1 abc\r\n\r\n", "status line"},
+		{"bare LF", "HTTP/1.1 200 OK\nA: b\r\n\r\n", "line feed"},
+		{"long line", "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("b", 5000) + "\r\n\r\n", "header line too long"},
+		{"many headers", "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 65) + "\r\n", "too many headers"},
+		{"huge", "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 20_000), "more than 65535 bytes"},
+		{"endless interim", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 3000), "more than 65535 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			address := listen(t, func(p *peer) {
+				p.request()
+				io.WriteString(p, tt.response) // which the client may not wait for
+			})
+			_, err := Dial(t.Context(), "ws://"+address, Config{})
+			wantError(t, err, tt.says)
+			if Hopeless(err) {
+				t.Error("a server may be mended")
+			}
+			if tt.response != "" && tt.name != "half" {
+				wantError(t, err, wsproto.ErrMalformedResponse)
+			} else {
+				wantError(t, err, io.ErrUnexpectedEOF)
+			}
+		})
+	}
+}
+
+func TestAServerThatIsNotThere(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	_, err = Dial(t.Context(), "ws://"+address, Config{})
+	wantError(t, err, "connecting", "refused")
+}
+
+func TestAResetDuringTheHandshake(t *testing.T) {
+	address := listen(t, func(p *peer) {
+		p.request()
+		p.Conn.(*net.TCPConn).SetLinger(0)
+	})
+	_, err := Dial(t.Context(), "ws://"+address, Config{})
+	wantError(t, err, "handshake", "reset")
+}
+
+// TestAContextEndsInEachPhase has the dialing stop where a server or proxy says no more.
+func TestAContextEndsInEachPhase(t *testing.T) {
+	phases := []struct {
+		name, scheme, proxy string
+		script              func(*peer)
+		says                string
+	}{
+		{"TLS", "wss", "", func(p *peer) { p.br.Peek(1) }, "TLS handshake"},
+		{"answer", "ws", "", func(p *peer) { p.request() }, "handshake"},
+		{"half an answer", "ws", "", func(p *peer) { p.request(); p.write("HTTP/1.1 101 Sw") }, "handshake"},
+		{"proxy", "ws", "http", func(p *peer) { p.request() }, "proxy"},
+		{"TLS of the proxy", "ws", "https", func(p *peer) { p.br.Peek(1) }, "TLS handshake with the proxy"},
+	}
+	for _, tt := range phases {
+		t.Run(tt.name, func(t *testing.T) {
+			reached, ended := make(chan struct{}, 2), make(chan struct{}, 2)
+			address := listen(t, func(p *peer) {
+				tt.script(p)
+				reached <- struct{}{}
+				p.drain()
+				ended <- struct{}{}
+			})
+			config := Config{}
+			if tt.proxy != "" {
+				config.Proxy = fixedProxy(t, tt.proxy+"://"+address)
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			go func() {
+				<-reached
+				cancel(errors.New("enough"))
+			}()
+			_, err := Dial(ctx, tt.scheme+"://"+address, config)
+			wantError(t, err, context.Canceled, tt.says, "enough")
+			receive(t, "the end of the connection", ended)
+
+			config.HandshakeTimeout = 20 * time.Millisecond
+			_, err = Dial(t.Context(), tt.scheme+"://"+address, config)
+			wantError(t, err, context.DeadlineExceeded, tt.says, "after 20ms (Config.HandshakeTimeout)")
+			receive(t, "the end of the connection", ended)
+		})
+	}
+}
+
+func TestAContextEndsWhileConnecting(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	config := Config{
+		HandshakeTimeout: -1,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			if _, limited := ctx.Deadline(); limited {
+				t.Error("there is a timeout")
+			}
+			cancel()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+	}
+	_, err := Dial(ctx, "ws://example.com", config)
+	wantError(t, err, context.Canceled, "connecting")
+}

@@ -1,0 +1,167 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/server"
+)
+
+func TestWhatMayNotBeWritten(t *testing.T) {
+	c := dialTo(t, startServer(t, server.Config{}), Config{})
+	for _, op := range []ws.OpCode{ws.OpContinuation, ws.OpPing, ws.OpPong, ws.OpClose, 3, 255} {
+		if err := c.Write(t.Context(), op, nil); err != errOp {
+			t.Errorf("opcode %#x: %v", byte(op), err)
+		}
+	}
+	if err := c.Write(t.Context(), ws.OpText, []byte("\xff")); err != errUTF8 {
+		t.Errorf("text that is not UTF-8: %v", err)
+	}
+	if err := c.Write(t.Context(), ws.OpBinary, []byte("\xff")); err != nil {
+		t.Error(err)
+	}
+	if _, payload, err := c.Read(t.Context()); err != nil || string(payload) != "\xff" {
+		t.Errorf("read %q, %v", payload, err)
+	}
+}
+
+func TestManyWriters(t *testing.T) {
+	const writers, each = 8, 200
+	c := dialTo(t, startServer(t, server.Config{}), Config{})
+	var running sync.WaitGroup
+	for w := range writers {
+		running.Go(func() {
+			for i := range each {
+				// Some are longer than what is written at once.
+				text := fmt.Sprintf("%d %d %s", w, i, strings.Repeat("x", i%50*i*8))
+				if err := c.Write(t.Context(), ws.OpText, []byte(text)); err != nil {
+					t.Error(err)
+					return
+				}
+				if i%50 == 0 {
+					if err := c.Ping(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	next := make([]int, writers)
+	for range writers * each {
+		_, payload, err := c.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w, i int
+		var rest string
+		fmt.Sscanf(string(payload), "%d %d %s", &w, &i, &rest)
+		if next[w] != i || rest != strings.Repeat("x", i%50*i*8) {
+			t.Fatalf("writer %d: message %d with %d bytes, want message %d", w, i, len(rest), next[w])
+		}
+		next[w]++
+	}
+	// The last pings wait for pongs that only a reader sees.
+	last := make(chan struct{})
+	go func() {
+		defer close(last)
+		c.Read(t.Context())
+	}()
+	running.Wait()
+	c.CloseNow()
+	<-last
+}
+
+func TestALargeBufferIsNotKept(t *testing.T) {
+	c := dialTo(t, startServer(t, server.Config{}), Config{})
+	for _, size := range []int{1000, largestKept + 1} {
+		if err := c.Write(t.Context(), ws.OpBinary, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		if kept := cap(c.out); (kept > 0) != (size == 1000) {
+			t.Errorf("after %d bytes a buffer of %d is kept", size, kept)
+		}
+	}
+}
+
+func TestAContextEndsDuringWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pipe(t, Config{PingAfter: -1})
+		ctx, cancel := context.WithCancel(t.Context())
+		wrote := make(chan error)
+		go func() { wrote <- c.Write(ctx, ws.OpText, []byte("taken by nobody")) }()
+		second, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		err := c.Write(second, ws.OpText, []byte("waits its turn"))
+		wantError(t, err, context.DeadlineExceeded, "nothing was sent")
+		if errors.Is(err, net.ErrClosed) {
+			t.Errorf("it cost the connection: %v", err)
+		}
+		third := make(chan error)
+		go func() { third <- c.Write(t.Context(), ws.OpText, nil) }()
+		synctest.Wait()
+		io.ReadFull(p, make([]byte, 5)) // half of the frame's header
+		cancel()
+		for _, err := range []error{<-wrote, <-third, readError(t, c)} {
+			wantError(t, err, context.Canceled, net.ErrClosed)
+		}
+	})
+}
+
+// TestPingsAreAnsweredBesideAWriter: the reader hands the pong to the goroutine that writes, and reads on.
+func TestPingsAreAnsweredBesideAWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pipe(t, Config{PingAfter: -1})
+		go c.Write(t.Context(), ws.OpText, []byte("in the way"))
+		read := make(chan string)
+		go func() {
+			_, payload, _ := c.Read(t.Context())
+			read <- string(payload)
+		}()
+		p.write(frame(ws.OpPing, "1") + frame(ws.OpPing, "2") + frame(ws.OpText, "goes on"))
+		if got := <-read; got != "goes on" {
+			t.Errorf("read %q", got)
+		}
+		p.want(ws.OpText, "in the way")
+		p.want(ws.OpPong, "2") // the latest only (RFC 6455, section 5.5.3)
+	})
+}
+
+func TestAServerThatTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := pipe(t, Config{})
+		begin := time.Now()
+		err := c.Write(t.Context(), ws.OpBinary, make([]byte, 1000))
+		wantError(t, err, ErrSilent, net.ErrClosed)
+		if took := time.Since(begin); took != 40*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestAServerThatTakesSlowly takes 64 KiB in just less than the limit, again and again.
+func TestAServerThatTakesSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pipe(t, Config{})
+		wrote := make(chan error)
+		go func() { wrote <- c.Write(t.Context(), ws.OpBinary, make([]byte, 4*writeAtOnce-14)) }()
+		for range 4 {
+			time.Sleep(39 * time.Second)
+			if _, err := io.ReadFull(p, make([]byte, writeAtOnce)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+	})
+}
