@@ -15,8 +15,10 @@ var allowed = map[string][]string{
 	"wsproto": {},
 	"poller":  {},
 	"pool":    {},
-	"server":  {"wsproto", "poller", "pool"},
-	"feed":    {"server", "wsproto", "poller", "pool"},
+	"gate":    {"wsproto"},
+	"auth":    {"wsproto"},
+	"server":  {"wsproto", "poller", "pool", "gate", "auth"},
+	"feed":    {"server", "wsproto", "poller", "pool", "gate", "auth"},
 
 	"internal/memtls": {},
 	"internal/doctor": {"poller"},
@@ -27,7 +29,7 @@ var allowed = map[string][]string{
 	"bench/million": {"bench/report"},
 
 	"cmd/roost": {
-		"feed", "server", "wsproto", "poller", "pool",
+		"feed", "server", "wsproto", "poller", "pool", "gate", "auth",
 		"bench", "bench/report", "bench/live", "internal/memtls", "internal/doctor",
 	},
 }
