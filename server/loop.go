@@ -16,28 +16,28 @@ import (
 // loop is one event loop: the only goroutine that touches its connections' descriptors, decoders, subscriptions and timers. Its
 // methods run on that goroutine, but post, publish and call, by which all others reach it. It is the poller.Handler of its engine.
 type loop struct {
-	srv     *Server
-	engine  poller.Engine
-	conns   slots
-	open    int // connections in conns, in whatever phase
-	refused int // of these, refused and on their way out
-	wheel   wheel
-	start   time.Time
-	tick    uint32 // now, valid while fresh
-	fresh   bool   // tick was read since the last Turn
-	due     []uint32
-	iov     [][]byte
-	dirty   []*Conn // to flush at the end of the turn
-	scratch []byte
-	plain   []byte    // what was decrypted
-	record  []byte    // where frames are put together to TLS records; nil before the first
-	cipher  [1][]byte // what was encrypted, for one write
-	corked  cork
-	direct  bool // what is being delivered is the turn's only publication: nothing will come to be written with it
-	corks   bool // handlers run inline, and the engine is done with what it was given when Write returns
-	silence Silence
-	rand    *rand.Rand
-	id      int
+	srv       *Server
+	engine    poller.Engine
+	conns     slots
+	open      int // connections in conns, in whatever phase
+	refused   int // of these, refused and on their way out
+	wheel     wheel
+	start     time.Time
+	tick      uint32 // now, valid while fresh
+	fresh     bool   // tick was read since the last Turn
+	due       []uint32
+	iov       [][]byte
+	dirty     []*Conn // to flush at the end of the turn
+	scratch   []byte
+	decrypted []byte    // what TLS delivered
+	record    []byte    // where frames are put together to TLS records; nil before the first
+	cipher    [1][]byte // what was encrypted, for one write
+	corked    cork
+	direct    bool // what is being delivered is the turn's only publication: nothing will come to be written with it
+	corks     bool // handlers run inline, and the engine is done with what it was given when Write returns
+	silence   Silence
+	rand      *rand.Rand
+	id        int
 
 	request   wsproto.Request // the one being parsed
 	accepting acceptor

@@ -118,9 +118,9 @@ func (l *loop) ciphertext(c *Conn, b []byte) {
 		return
 	}
 	s := c.extra.secure
-	plain, err := s.tls.Feed(l.plain[:0], b)
+	plain, err := s.tls.Feed(l.decrypted[:0], b)
 	if cap(plain) <= maxPlain {
-		l.plain = plain[:0]
+		l.decrypted = plain[:0]
 	}
 	if c.phase == phaseShaking { // the handshake's goroutine has it, and tells how it goes
 		return

@@ -15,8 +15,10 @@ var allowed = map[string][]string{
 	"wsproto": {},
 	"poller":  {},
 	"pool":    {},
-	"server":  {"internal/memtls", "wsproto", "poller", "pool"},
-	"feed":    {"server", "internal/memtls", "wsproto", "poller", "pool"},
+	"gate":    {"wsproto"},
+	"auth":    {"wsproto"},
+	"server":  {"internal/memtls", "wsproto", "poller", "pool", "gate", "auth"},
+	"feed":    {"server", "internal/memtls", "wsproto", "poller", "pool", "gate", "auth"},
 
 	"internal/memtls": {},
 	"internal/doctor": {"poller"},
@@ -24,11 +26,11 @@ var allowed = map[string][]string{
 	"bench/live":      {"bench/report"},
 	"bench":           {"bench/report", "internal/memtls", "wsproto", "poller"},
 
-	"client":  {"wsproto"},
+	"client":        {"wsproto"},
 	"bench/million": {"bench/report"},
 
 	"cmd/roost": {
-		"feed", "server", "wsproto", "poller", "pool",
+		"feed", "server", "wsproto", "poller", "pool", "gate", "auth",
 		"bench", "bench/report", "bench/live", "internal/memtls", "internal/doctor",
 	},
 }
