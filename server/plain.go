@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/roostws/roost/internal/memtls"
 )
 
 // plainTimeout bounds the reading of a plain request and the writing of its response. A handler that needs longer can move its
@@ -56,6 +58,16 @@ func (l *loop) plain(c *Conn, b []byte) {
 		return
 	}
 	read := append([]byte(nil), b...)
+	var secure *memtls.Conn
+	if c.flags&flagSecure != 0 {
+		if c.out != nil { // its tickets are stuck: the peer does not read
+			p.active.Add(-1)
+			l.refuse(c, errFull)
+			return
+		}
+		secure = c.extra.secure.tls
+		c.flags &^= flagSecure // forget does not end it
+	}
 	fd, err := l.engine.Detach(c.token)
 	if err != nil {
 		p.active.Add(-1)
@@ -64,11 +76,12 @@ func (l *loop) plain(c *Conn, b []byte) {
 	}
 	l.count.Plain++
 	l.forget(c)
-	p.adopting.Go(func() { p.adopt(fd, read) })
+	p.adopting.Go(func() { p.adopt(fd, secure, read) })
 }
 
-// adopt makes a net.Conn of a descriptor and the bytes that were read from it. FileConn duplicates the descriptor.
-func (p *plainHTTP) adopt(fd int, read []byte) {
+// adopt makes a net.Conn of a descriptor, the TLS on it, if any, and the bytes that were read from it. FileConn duplicates the
+// descriptor.
+func (p *plainHTTP) adopt(fd int, secure *memtls.Conn, read []byte) {
 	file := os.NewFile(uintptr(fd), "tcp")
 	conn, err := net.FileConn(file)
 	file.Close()
@@ -76,6 +89,9 @@ func (p *plainHTTP) adopt(fd int, read []byte) {
 		p.log.warn("plain", "a plain request cannot be served: raise the limit of open files (ulimit -n)", "err", err)
 		p.active.Add(-1)
 		return
+	}
+	if secure != nil {
+		conn = secure.HandOver(conn)
 	}
 	select {
 	case p.conns <- &plainConn{Conn: conn, read: read, owner: p}:
@@ -124,7 +140,9 @@ func (c *plainConn) Read(b []byte) (int, error) {
 }
 
 // CloseWrite lets net/http end its side first, so that an answer is not lost to a reset.
-func (c *plainConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+func (c *plainConn) CloseWrite() error {
+	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+}
 
 func (c *plainConn) Close() error {
 	c.once.Do(func() { c.owner.active.Add(-1) })

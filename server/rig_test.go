@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"flag"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/roostws/roost/internal/certs"
 	"github.com/roostws/roost/poller"
 )
 
@@ -29,6 +33,28 @@ type rig struct {
 	t    *testing.T
 	addr string
 	log  *logLines
+	tls  *tls.Config // what its clients speak, nil without TLS
+}
+
+// overTLS has every test that does not say otherwise speak TLS: go test ./server -args -tls
+var overTLS = flag.Bool("tls", false, "run the tests over TLS")
+
+// certificate is the one of all servers under test.
+var certificate = sync.OnceValue(func() tls.Certificate {
+	c, err := certs.SelfSigned("127.0.0.1")
+	if err != nil {
+		panic(err)
+	}
+	return c
+})
+
+// serverTLS and clientTLS are settings of two sides that trust each other.
+func serverTLS() *tls.Config { return &tls.Config{Certificates: []tls.Certificate{certificate()}} }
+
+func clientTLS() *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate().Leaf)
+	return &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
 }
 
 // start serves c on a free port until the test ends, and fails the test if something is left then. prepare is called before the
@@ -42,6 +68,9 @@ func start(t *testing.T, c Config, prepare ...func(*Server)) *rig {
 	if c.DrainWindow == 0 {
 		c.DrainWindow = -1
 	}
+	if *overTLS && c.TLS == nil {
+		c.TLS = serverTLS()
+	}
 	var err error
 	if r.Server, err = New(c); err != nil {
 		t.Fatal(err)
@@ -49,7 +78,11 @@ func start(t *testing.T, c Config, prepare ...func(*Server)) *rig {
 	for _, f := range prepare {
 		f(r.Server)
 	}
-	addr, err := r.Listen("127.0.0.1:0")
+	listen := r.Listen
+	if c.TLS != nil {
+		listen, r.tls = r.ListenTLS, clientTLS()
+	}
+	addr, err := listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,6 +204,9 @@ func (r *rig) tcp() *peer {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if r.tls != nil {
+		conn = tls.Client(conn, r.tls)
+	}
 	r.t.Cleanup(func() { conn.Close() })
 	return &peer{Conn: conn, t: r.t, br: bufio.NewReader(conn)}
 }
@@ -187,7 +223,11 @@ func (r *rig) dial() *peer {
 
 func (r *rig) dialWith(d ws.Dialer, path string) (*peer, ws.Handshake, error) {
 	r.t.Helper()
-	conn, br, hs, err := d.Dial(r.t.Context(), "ws://"+r.addr+path)
+	url := "ws://" + r.addr + path
+	if r.tls != nil {
+		url, d.TLSConfig = "wss://"+r.addr+path, r.tls
+	}
+	conn, br, hs, err := d.Dial(r.t.Context(), url)
 	if err != nil {
 		return nil, hs, err
 	}
@@ -276,9 +316,17 @@ func (p *peer) wantEnd() {
 	}
 }
 
+// socket is what the peer's bytes go through.
+func (p *peer) socket() *net.TCPConn {
+	if secure, ok := p.Conn.(*tls.Conn); ok {
+		return secure.NetConn().(*net.TCPConn)
+	}
+	return p.Conn.(*net.TCPConn)
+}
+
 // reset ends the connection without a FIN.
 func (p *peer) reset() {
-	p.Conn.(*net.TCPConn).SetLinger(0)
+	p.socket().SetLinger(0)
 	p.Close()
 }
 

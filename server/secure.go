@@ -122,8 +122,11 @@ func (l *loop) ciphertext(c *Conn, b []byte) {
 	if cap(plain) <= maxPlain {
 		l.decrypted = plain[:0]
 	}
-	if c.phase == phaseShaking { // the handshake's goroutine has it, and tells how it goes
-		return
+	if c.phase == phaseShaking {
+		if len(plain) == 0 { // the handshake's goroutine has it, and tells how it goes
+			return
+		}
+		c.phase = phaseHandshake // this read came before the news that it is done
 	}
 	if len(plain) > 0 {
 		l.bytes(c, plain, nil)

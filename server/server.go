@@ -26,8 +26,9 @@ type Server struct {
 	crew   *memtls.Crew // nil without Config.TLS
 	log    rarely
 
-	conns  atomic.Int64
-	panics atomic.Uint64
+	conns   atomic.Int64
+	adopted atomic.Uint64 // connections that came by Upgrade
+	panics  atomic.Uint64
 
 	mu      sync.Mutex
 	started bool

@@ -65,6 +65,9 @@ func Adopt(conn *tls.Conn) (*Conn, net.Conn, error) {
 	return c, socket, nil
 }
 
+// Unwrap returns the net.Conn that the Socket was made of, nil since Adopt.
+func (s *Socket) Unwrap() net.Conn { return s.conn }
+
 // Read reads from the socket, or from memory.
 func (s *Socket) Read(p []byte) (int, error) {
 	if s.conn == nil {

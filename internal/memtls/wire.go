@@ -12,6 +12,7 @@ import (
 // writes, the loop feeds and takes. From then on it is the loop's alone.
 type wire struct {
 	handshake *handshake // nil when the loop has seen it succeed
+	socket    net.Conn   // since HandOver: what everything goes to
 
 	at  records // where in begins
 	in  []byte  // received, not yet read
@@ -39,6 +40,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	if h := w.handshake; h != nil {
 		return h.read(w, p)
 	}
+	if w.socket != nil && len(w.in) == 0 {
+		return w.socket.Read(p)
+	}
 	return w.take(p)
 }
 
@@ -64,6 +68,9 @@ func (w *wire) Write(p []byte) (int, error) {
 	if h := w.handshake; h != nil {
 		return h.write(w, p)
 	}
+	if w.socket != nil {
+		return w.socket.Write(p)
+	}
 	w.out = append(w.out, p...)
 	return len(p), nil
 }
@@ -86,18 +93,37 @@ func (w *wire) end() {
 func (w *wire) Close() error {
 	if h := w.handshake; h != nil {
 		h.close(w, nil)
+		return nil
 	}
-	return nil
+	return w.over().Close()
 }
 
-// The rest of net.Conn. Nothing here can block for want of a deadline: the
-// loop keeps the time.
+// over is the socket, or stands for it: nothing in memory can block for want of a
+// deadline, and the loop keeps the time.
+func (w *wire) over() net.Conn {
+	if w.socket == nil {
+		return nowhere{}
+	}
+	return w.socket
+}
 
-func (w *wire) SetDeadline(time.Time) error      { return nil }
-func (w *wire) SetReadDeadline(time.Time) error  { return nil }
-func (w *wire) SetWriteDeadline(time.Time) error { return nil }
-func (w *wire) LocalAddr() net.Addr              { return addr{} }
-func (w *wire) RemoteAddr() net.Addr             { return addr{} }
+func (w *wire) SetDeadline(t time.Time) error      { return w.over().SetDeadline(t) }
+func (w *wire) SetReadDeadline(t time.Time) error  { return w.over().SetReadDeadline(t) }
+func (w *wire) SetWriteDeadline(t time.Time) error { return w.over().SetWriteDeadline(t) }
+func (w *wire) LocalAddr() net.Addr                { return w.over().LocalAddr() }
+func (w *wire) RemoteAddr() net.Addr               { return w.over().RemoteAddr() }
+
+// nowhere is the net.Conn of who has none.
+type nowhere struct{}
+
+func (nowhere) Read([]byte) (int, error)         { return 0, net.ErrClosed }
+func (nowhere) Write([]byte) (int, error)        { return 0, net.ErrClosed }
+func (nowhere) Close() error                     { return nil }
+func (nowhere) SetDeadline(time.Time) error      { return nil }
+func (nowhere) SetReadDeadline(time.Time) error  { return nil }
+func (nowhere) SetWriteDeadline(time.Time) error { return nil }
+func (nowhere) LocalAddr() net.Addr              { return addr{} }
+func (nowhere) RemoteAddr() net.Addr             { return addr{} }
 
 // addr is empty, not a name: crypto/tls files the sessions of a client without
 // a ServerName under the peer's address, and keeps none for an empty one.

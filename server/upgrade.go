@@ -1,0 +1,191 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"github.com/roostws/roost/internal/memtls"
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/wsproto"
+)
+
+// Upgrade answers the opening handshake of a connection of any net/http server and takes the connection over: the handler then
+// returns, its goroutine and the server's buffers are gone, and the socket lives on a loop like any other. What the client has sent
+// early is kept. Config.Authorize (or SameOrigin) is called with the request as it came, on this goroutine. A request that is no
+// acceptable handshake is answered here, and an error says why: return in both cases without writing anything. The error is a
+// *wsproto.Refusal where the client was told.
+//
+// It works with HTTP/1.1 over TCP, and through middleware whose ResponseWriter can be unwrapped (http.ResponseController). Over TLS
+// the listener must come from NewListener, because crypto/tls does not give its socket away.
+//
+// A request's body, and deadlines that net/http has set, have no effect any more. The server need not listen.
+func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
+	if err := s.start(); err != nil {
+		return refuseHTTP(w, errFull)
+	}
+	req, err := parseRequest(r, s.config.MaxHead)
+	if err == nil {
+		err = req.CheckUpgrade()
+	}
+	if err != nil {
+		return refuseHTTP(w, err)
+	}
+	if s.conns.Add(1) > int64(s.config.MaxConns) {
+		s.conns.Add(-1)
+		return refuseHTTP(w, errFull)
+	}
+	a := &adoption{request: req}
+	if s.config.Authorize == nil {
+		a.accept, err = SameOrigin(req)
+	} else {
+		a.accept, err = s.authorize(req)
+	}
+	if err != nil {
+		s.conns.Add(-1)
+		var refusal *wsproto.Refusal
+		if !errors.As(err, &refusal) {
+			err = errDenied
+		}
+		return refuseHTTP(w, err)
+	}
+	if err := a.take(w); err != nil {
+		s.conns.Add(-1)
+		return err
+	}
+	l := s.loops[s.adopted.Add(1)%uint64(len(s.loops))]
+	l.call(func() { l.adopt(a) })
+	return nil
+}
+
+// start opens the loops, if nobody has.
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ErrServerClosed
+	}
+	return s.startLocked()
+}
+
+// NewListener wraps a TCP listener that a net/http server is to speak TLS on (http.Server.ServeTLS), so that Upgrade can take
+// connections from it. Without TLS it is not needed, and does no harm.
+func NewListener(l net.Listener) net.Listener { return memtls.Listener{Listener: l} }
+
+// adoption is a connection on its way from net/http to a loop.
+type adoption struct {
+	request *wsproto.Request
+	accept  Accept
+	fd      int
+	peer    netip.AddrPort
+	secure  *memtls.Conn // nil without TLS
+	early   []byte       // what the client sent behind its request, decrypted
+}
+
+// take hijacks the connection and takes its socket.
+func (a *adoption) take(w http.ResponseWriter) error {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return refuseHTTP(w, &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "hijack", Body: "this server cannot be upgraded from\n"})
+	}
+	defer conn.Close() // what is left of it: the socket was duplicated
+	if n := rw.Reader.Buffered(); n > 0 {
+		a.early = make([]byte, n)
+		if _, err := io.ReadFull(rw.Reader, a.early); err != nil {
+			return fmt.Errorf("server: Upgrade: %w", err)
+		}
+	}
+	socket := conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		if a.secure, socket, err = memtls.Adopt(secure); err != nil {
+			return fmt.Errorf("server: Upgrade: wrap the listener by server.NewListener: %w", err)
+		}
+		defer socket.Close()
+	} else if s, ok := conn.(*memtls.Socket); ok {
+		socket = s.Unwrap()
+	}
+	sc, ok := socket.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("server: Upgrade needs a connection with a socket, such as a *net.TCPConn, not a %T", socket)
+	}
+	fds, err := poller.Duplicate(sc, 1)
+	if err != nil {
+		return fmt.Errorf("server: Upgrade: %w", err)
+	}
+	a.fd = fds[0]
+	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
+		a.peer = addr.AddrPort()
+	}
+	return nil
+}
+
+// adopt opens a connection that comes from net/http.
+func (l *loop) adopt(a *adoption) {
+	t, err := l.engine.Add(a.fd)
+	if err != nil { // the loop has ended, or there is no memory: the client sees the end of the stream
+		l.srv.conns.Add(-1)
+		return
+	}
+	c := l.newConn(t, a.peer)
+	if a.secure != nil {
+		c.extras().secure = &secure{tls: a.secure}
+		c.flags |= flagSecure
+	}
+	if l.drain.on {
+		l.refuse(c, errFull)
+		return
+	}
+	l.answer(c, a.request, a.accept, nil, a.early)
+	if a.secure != nil && c.State() != Closed {
+		l.ciphertext(c, nil)
+	}
+}
+
+// parseRequest reads a request of net/http with the eyes of package wsproto, whose rules are stricter.
+func parseRequest(r *http.Request, maxHead int) (*wsproto.Request, error) {
+	if r.ProtoMajor != 1 {
+		return nil, &wsproto.Refusal{Status: http.StatusHTTPVersionNotSupported, Reason: "version", Body: "a WebSocket takes HTTP/1.1 here\n"}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Proto, r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			fmt.Fprintf(&b, "%s: %s\r\n", name, v)
+		}
+	}
+	if r.ContentLength > 0 { // net/http keeps it apart
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", r.ContentLength)
+	}
+	b.WriteString("\r\n")
+	if b.Len() > maxHead {
+		return nil, errHead
+	}
+	req := new(wsproto.Request)
+	if err := req.Parse([]byte(b.String()), wsproto.Limits{}); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// refuseHTTP writes a refusal as a response, and returns it.
+func refuseHTTP(w http.ResponseWriter, err error) error {
+	var refusal *wsproto.Refusal
+	if !errors.As(err, &refusal) {
+		refusal = errBroken
+	}
+	h := w.Header()
+	for _, f := range refusal.Header {
+		h.Add(f.Name, f.Value)
+	}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(refusal.Status)
+	_, _ = io.WriteString(w, refusal.Body)
+	return refusal
+}
