@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -149,8 +150,17 @@ func TestTheAddressToDial(t *testing.T) {
 	}
 }
 
+// startTLS is a TLS server of net/http's.
+func startTLS(t *testing.T, handler http.HandlerFunc) *httptest.Server {
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
 func TestDialOverTLS(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := startTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		conn, rw, _, err := ws.UpgradeHTTP(r, w)
 		if err != nil {
 			t.Error(err)
@@ -163,8 +173,7 @@ func TestDialOverTLS(t *testing.T) {
 		p.wantClose(ws.StatusNormalClosure)
 		p.write(closeFrame(ws.StatusNormalClosure, ""))
 		conn.Close()
-	}))
-	defer s.Close()
+	})
 	url := "wss" + strings.TrimPrefix(s.URL, "https")
 	config := s.Client().Transport.(*http.Transport).TLSClientConfig
 	c, err := Dial(t.Context(), url, Config{TLS: config})

@@ -137,6 +137,7 @@ func TestTheHeartbeatBehindAWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := pipe(t, Config{})
 		go c.Write(t.Context(), ws.OpBinary, make([]byte, 4*writeAtOnce))
+		synctest.Wait()
 		read := make(chan error)
 		begin := time.Now()
 		go func() { read <- readError(t, c) }()
