@@ -409,3 +409,40 @@ func TestAContextEndsWhileConnecting(t *testing.T) {
 	_, err := Dial(ctx, "ws://example.com", config)
 	wantError(t, err, context.Canceled, "connecting")
 }
+
+// lastMoment is a connection that ends the context of its dialing when it has the server's answer.
+type lastMoment struct {
+	net.Conn
+	cancel context.CancelFunc
+}
+
+func (l lastMoment) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	l.cancel()
+	return n, err
+}
+
+func TestAContextEndsAtTheLastMoment(t *testing.T) {
+	ended := make(chan struct{})
+	address := listen(t, func(p *peer) {
+		p.accept()
+		p.drain()
+		close(ended)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Dial(ctx, "ws://"+address, Config{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return lastMoment{conn, cancel}, err
+	}})
+	wantError(t, err, context.Canceled)
+	receive(t, "the end of the connection", ended)
+}
+
+func TestARequestThatCannotBeWritten(t *testing.T) {
+	_, err := Dial(t.Context(), "ws://example.com", Config{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		there.Close()
+		return here, nil
+	}})
+	wantError(t, err, io.ErrClosedPipe, "handshake")
+}

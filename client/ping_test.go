@@ -155,3 +155,15 @@ func TestTheHeartbeatBehindAWriter(t *testing.T) {
 		}
 	})
 }
+
+func TestTheConnectionEndsDuringPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pipe(t, Config{})
+		go c.Read(t.Context())
+		pinged := make(chan error)
+		go func() { pinged <- c.Ping(t.Context()) }()
+		p.want(ws.OpPing, "\x00\x00\x00\x00\x00\x00\x00\x01")
+		p.Close()
+		wantError(t, <-pinged, net.ErrClosed, io.ErrUnexpectedEOF)
+	})
+}

@@ -192,7 +192,7 @@ func TestTheProxyComesFromTheEnvironment(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Args[0])
 			cmd.Env = append(strings.Fields(tt.env), dialEnv+"="+tt.url)
-			out, err := cmd.CombinedOutput()
+			out, err := cmd.Output()
 			if err != nil || string(out) != tt.want {
 				t.Errorf("dialed %q, %v; want %q", out, err, tt.want)
 			}

@@ -188,7 +188,7 @@ export class RoostSocket extends EventTarget {
       return;
     }
     const timer = this.#timer;
-    const current = () => timer === this.#timer && this.#readyState === CONNECTING;
+    const current = () => timer === this.#timer;
     new Promise((resolve) => resolve(this.#address())).then((url) => current() && this.#open(url))
       .catch(() => current() && this.#lose(1006, 'the URL could not be had'));
   }
