@@ -6,6 +6,7 @@ import { RoostSocket } from './roost.js';
 // The clock: timers run when tick says so. late makes those that are due run after that many ms.
 let now;
 let timers;
+let listening; // types and listeners of the page and the document
 const saved = {};
 const absent = {};
 
@@ -64,6 +65,15 @@ function define(name, value) {
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 }
 
+// tracked notes who listens to a target.
+function tracked(target) {
+  return {
+    addEventListener: (type, f) => { listening.push([type, f]); target.addEventListener(type, f); },
+    removeEventListener: (type, f) => { listening = listening.filter(([t, g]) => t !== type || g !== f); target.removeEventListener(type, f); },
+    dispatchEvent: (event) => target.dispatchEvent(event),
+  };
+}
+
 beforeEach(() => {
   now = 0;
   timers = new Map();
@@ -74,11 +84,10 @@ beforeEach(() => {
   define('clearTimeout', (id) => timers.delete(id));
   define('performance', { now: () => now });
   define('WebSocket', FakeSocket);
-  const page = new EventTarget();
-  define('addEventListener', page.addEventListener.bind(page));
-  define('removeEventListener', page.removeEventListener.bind(page));
-  define('dispatchEvent', page.dispatchEvent.bind(page));
-  define('document', Object.assign(new EventTarget(), { hidden: false }));
+  listening = [];
+  const page = tracked(new EventTarget());
+  for (const f of ['addEventListener', 'removeEventListener', 'dispatchEvent']) define(f, page[f]);
+  define('document', Object.assign(tracked(new EventTarget()), { hidden: false }));
   define('navigator', { onLine: true });
   saved.random = Math.random;
   saved.dateNow = Date.now;
@@ -145,6 +154,7 @@ test('it is a WebSocket', () => {
   assert.deepEqual(events, ['open', 'back', 'close 4000 3']);
   assert.deepEqual(latest().sent, ['there']);
   assert.equal(timers.size, 0);
+  assert.deepEqual(listening, []);
 });
 
 test('it has the global WebSocket, or one that it is given, and no need of a page', () => {
@@ -205,8 +215,11 @@ test('binaryType goes to each connection', () => {
   assert.equal(socket.binaryType, 'arraybuffer');
   assert.equal(latest().binaryType, 'arraybuffer');
   latest().ends();
-  socket.binaryType = 'blob'; // while there is none
   tick(500);
+  assert.equal(latest().binaryType, 'arraybuffer');
+  latest().ends();
+  socket.binaryType = 'blob'; // while there is none
+  tick(1000);
   assert.equal(latest().binaryType, 'blob');
 });
 
@@ -248,6 +261,11 @@ test('a connection that lasted has the wait begin anew', () => {
   lasts(999, 1000);
   lasts(1000, 500);
   lasts(0, 1000);
+  for (const wait of [2000, 4000]) { // tries that fail long after it did not last
+    latest().ends();
+    assert.equal(socket.retryAt, Date.now() + wait);
+    tick(wait);
+  }
 });
 
 test('it gives up on what another try will not mend', () => {
@@ -566,8 +584,9 @@ test('the heartbeat may send by itself, or close', () => {
   assert.equal(pings, 1);
   assert.deepEqual(latest().sent, []);
   const { socket } = beating(() => { socket.close(); return 'too late'; });
+  const second = latest();
   tick(30_000);
-  assert.deepEqual(latest().sent, []);
+  assert.deepEqual(second.sent, []);
   assert.equal(socket.readyState, 2);
 });
 
@@ -613,6 +632,23 @@ test('an open connection is looked at when the network changes or the person com
     assert.deepEqual(latest().sent, ['ping', 'ping']);
     timers.clear();
   }
+});
+
+test('the heartbeat is of open connections', () => {
+  const { events } = make({ heartbeat: { ping: () => 'ping' } });
+  globalThis.dispatchEvent(new Event('offline')); // while it connects
+  assert.deepEqual(latest().sent, []);
+  latest().opens();
+  tick(29_000);
+  latest().ends();
+  globalThis.dispatchEvent(new Event('offline')); // while it waits
+  tick(500);
+  latest().opens();
+  tick(29_999); // the timer of the first one does not count for the second
+  assert.deepEqual(latest().sent, []);
+  tick(1);
+  assert.deepEqual(latest().sent, ['ping']);
+  assert.deepEqual(events, ['open', 'error', 'close 1006 0', 'connecting', 'open']);
 });
 
 test('without a heartbeat there is nothing to look with', () => {
