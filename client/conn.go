@@ -102,7 +102,6 @@ func (c *Conn) Close(code ws.StatusCode, reason string) error {
 	// Where a Read is under way it sees the server's answer. Otherwise that is for us to read.
 	c.reading <- struct{}{}
 	defer func() { <-c.reading }()
-	c.heard()
 	for c.err() == nil {
 		c.next()
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -149,8 +150,17 @@ func TestTheAddressToDial(t *testing.T) {
 	}
 }
 
+// startTLS is a TLS server of net/http's.
+func startTLS(t *testing.T, handler http.HandlerFunc) *httptest.Server {
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
 func TestDialOverTLS(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := startTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		conn, rw, _, err := ws.UpgradeHTTP(r, w)
 		if err != nil {
 			t.Error(err)
@@ -163,8 +173,7 @@ func TestDialOverTLS(t *testing.T) {
 		p.wantClose(ws.StatusNormalClosure)
 		p.write(closeFrame(ws.StatusNormalClosure, ""))
 		conn.Close()
-	}))
-	defer s.Close()
+	})
 	url := "wss" + strings.TrimPrefix(s.URL, "https")
 	config := s.Client().Transport.(*http.Transport).TLSClientConfig
 	c, err := Dial(t.Context(), url, Config{TLS: config})
@@ -399,4 +408,41 @@ func TestAContextEndsWhileConnecting(t *testing.T) {
 	}
 	_, err := Dial(ctx, "ws://example.com", config)
 	wantError(t, err, context.Canceled, "connecting")
+}
+
+// lastMoment is a connection that ends the context of its dialing when it has the server's answer.
+type lastMoment struct {
+	net.Conn
+	cancel context.CancelFunc
+}
+
+func (l lastMoment) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	l.cancel()
+	return n, err
+}
+
+func TestAContextEndsAtTheLastMoment(t *testing.T) {
+	ended := make(chan struct{})
+	address := listen(t, func(p *peer) {
+		p.accept()
+		p.drain()
+		close(ended)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Dial(ctx, "ws://"+address, Config{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return lastMoment{conn, cancel}, err
+	}})
+	wantError(t, err, context.Canceled)
+	receive(t, "the end of the connection", ended)
+}
+
+func TestARequestThatCannotBeWritten(t *testing.T) {
+	_, err := Dial(t.Context(), "ws://example.com", Config{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		there.Close()
+		return here, nil
+	}})
+	wantError(t, err, io.ErrClosedPipe, "handshake")
 }

@@ -137,6 +137,7 @@ func TestTheHeartbeatBehindAWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := pipe(t, Config{})
 		go c.Write(t.Context(), ws.OpBinary, make([]byte, 4*writeAtOnce))
+		synctest.Wait()
 		read := make(chan error)
 		begin := time.Now()
 		go func() { read <- readError(t, c) }()
@@ -152,5 +153,17 @@ func TestTheHeartbeatBehindAWriter(t *testing.T) {
 		if ended := time.Since(begin); sent != 5*39*time.Second || ended != sent+10*time.Second {
 			t.Errorf("the message was through after %v, the end came after %v", sent, ended)
 		}
+	})
+}
+
+func TestTheConnectionEndsDuringPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pipe(t, Config{})
+		go c.Read(t.Context())
+		pinged := make(chan error)
+		go func() { pinged <- c.Ping(t.Context()) }()
+		p.want(ws.OpPing, "\x00\x00\x00\x00\x00\x00\x00\x01")
+		p.Close()
+		wantError(t, <-pinged, net.ErrClosed, io.ErrUnexpectedEOF)
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -81,7 +80,7 @@ func TestThroughAProxy(t *testing.T) {
 
 // TestTLSThroughATLSProxy has TLS within TLS, each with the name of its own host.
 func TestTLSThroughATLSProxy(t *testing.T) {
-	far := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	far := startTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		conn, _, _, err := ws.UpgradeHTTP(r, w)
 		if err != nil {
 			t.Error(err)
@@ -89,8 +88,7 @@ func TestTLSThroughATLSProxy(t *testing.T) {
 		}
 		io.WriteString(conn, frame(ws.OpText, "through"))
 		conn.Close()
-	}))
-	defer far.Close()
+	})
 	config := far.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	requests := make(chan *http.Request, 1)
 	names := make(chan string, 1)
@@ -194,7 +192,7 @@ func TestTheProxyComesFromTheEnvironment(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Args[0])
 			cmd.Env = append(strings.Fields(tt.env), dialEnv+"="+tt.url)
-			out, err := cmd.CombinedOutput()
+			out, err := cmd.Output()
 			if err != nil || string(out) != tt.want {
 				t.Errorf("dialed %q, %v; want %q", out, err, tt.want)
 			}

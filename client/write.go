@@ -124,9 +124,6 @@ func (c *Conn) tryLock() bool {
 // sendClose sends the Close frame of Close.
 func (c *Conn) sendClose(ctx context.Context, code ws.StatusCode, reason string) error {
 	if err := c.lock(ctx); err != nil {
-		if gone := c.err(); gone != nil {
-			return gone
-		}
 		return err
 	}
 	defer c.unlock()

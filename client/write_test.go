@@ -35,15 +35,22 @@ func TestWhatMayNotBeWritten(t *testing.T) {
 	}
 }
 
+// filler makes messages of several lengths, one of them longer than what is written at once.
+func filler(i int) string {
+	if i == 100 {
+		return strings.Repeat("x", writeAtOnce+1)
+	}
+	return strings.Repeat("x", 1+i%50*i)
+}
+
 func TestManyWriters(t *testing.T) {
 	const writers, each = 8, 200
-	c := dialTo(t, startServer(t, server.Config{}), Config{})
+	c := dialTo(t, startServer(t, server.Config{MaxOutbound: 64 << 20}), Config{})
 	var running sync.WaitGroup
 	for w := range writers {
 		running.Go(func() {
 			for i := range each {
-				// Some are longer than what is written at once.
-				text := fmt.Sprintf("%d %d %s", w, i, strings.Repeat("x", i%50*i*8))
+				text := fmt.Sprintf("%d %d %s", w, i, filler(i))
 				if err := c.Write(t.Context(), ws.OpText, []byte(text)); err != nil {
 					t.Error(err)
 					return
@@ -63,10 +70,10 @@ func TestManyWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 		var w, i int
-		var rest string
-		fmt.Sscanf(string(payload), "%d %d %s", &w, &i, &rest)
-		if next[w] != i || rest != strings.Repeat("x", i%50*i*8) {
-			t.Fatalf("writer %d: message %d with %d bytes, want message %d", w, i, len(rest), next[w])
+		head, rest, _ := strings.Cut(string(payload), " x")
+		fmt.Sscanf(head, "%d %d", &w, &i)
+		if next[w] != i || "x"+rest != filler(i) {
+			t.Fatalf("writer %d: message %d with %d bytes, want message %d", w, i, len(payload), next[w])
 		}
 		next[w]++
 	}
@@ -99,6 +106,7 @@ func TestAContextEndsDuringWrite(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		wrote := make(chan error)
 		go func() { wrote <- c.Write(ctx, ws.OpText, []byte("taken by nobody")) }()
+		synctest.Wait()
 		second, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
 		err := c.Write(second, ws.OpText, []byte("waits its turn"))
@@ -122,6 +130,7 @@ func TestPingsAreAnsweredBesideAWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := pipe(t, Config{PingAfter: -1})
 		go c.Write(t.Context(), ws.OpText, []byte("in the way"))
+		synctest.Wait()
 		read := make(chan string)
 		go func() {
 			_, payload, _ := c.Read(t.Context())

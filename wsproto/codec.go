@@ -61,13 +61,11 @@ type Codec struct {
 // Message is a complete message or control frame.
 type Message struct {
 	// Op is OpText, OpBinary, OpPing, OpPong or OpClose; zero means that
-	// there is no message yet.
+	// there is no message yet. That of a compressed message is none of these
+	// before [Codec.Inflate]: it has RSV1 (0x40) set beside OpText or OpBinary.
 	Op ws.OpCode
-	// Compressed says that Payload is compressed, and so was checked for
-	// nothing but its size. Only a Codec with Deflate delivers such messages;
-	// [Codec.Inflate] makes what was sent of them.
-	Compressed bool
-	// Payload is unmasked, and valid UTF-8 in a text message. With a nil
+	// Payload is unmasked, and valid UTF-8 in a text message; of a compressed
+	// one nothing but the size was checked. With a nil
 	// Buffer it lies in the bytes given to Next and lives as long as those;
 	// otherwise it lies in Buffer.
 	Payload []byte
@@ -75,6 +73,11 @@ type Message struct {
 	// must Release it.
 	Buffer Buffer
 }
+
+// Compressed reports whether m is for [Codec.Inflate] to make what was sent of
+// it. Only a Codec with Deflate delivers such messages. (It is a bit of Op, for
+// with one more field Next would return m by memory and not in registers.)
+func (m Message) Compressed() bool { return m.Op&bitRsv1 != 0 }
 
 func (c *Codec) maxMessage() int {
 	if c.MaxMessage == 0 {

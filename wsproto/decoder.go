@@ -15,12 +15,11 @@ type Decoder struct{ p *partial }
 // partial is what a decoder remembers of an incomplete message or frame.
 type partial struct {
 	// The open message. op is zero when there is none.
-	op         ws.OpCode
-	compressed bool
-	fragments  int
-	buf        Buffer // nil until a payload byte arrived
-	n          int    // bytes of the message in buf
-	utf8       uint64 // the checker's state after them, of a text message
+	op        ws.OpCode
+	fragments int
+	buf       Buffer // nil until a payload byte arrived
+	n         int    // bytes of the message in buf
+	utf8      uint64 // the checker's state after them, of a text message
 
 	// The cut frame.
 	head    [maxHeader]byte // its header so far
@@ -173,12 +172,12 @@ func (c *Codec) payload(d *Decoder, f frame, b []byte) (m Message, n int, err er
 		return m, end, checkControl(m)
 	case whole && f.fin && (p == nil || p.n == 0):
 		end := int(f.length)
-		m = Message{Op: f.op, Compressed: f.compressed, Payload: b[:end:end]}
+		m = Message{Op: f.op, Payload: b[:end:end]}
 		if f.op == ws.OpContinuation {
-			m.Op, m.Compressed = p.op, p.compressed
+			m.Op = p.op
 		}
 		maskWord(m.Payload, f.key)
-		if m.Op == ws.OpText && !m.Compressed && utf8Next(utf8Accept, m.Payload) != utf8Accept {
+		if m.Op == ws.OpText && utf8Next(utf8Accept, m.Payload) != utf8Accept {
 			return m, end, errUTF8
 		}
 		if p != nil {
@@ -190,7 +189,7 @@ func (c *Codec) payload(d *Decoder, f frame, b []byte) (m Message, n int, err er
 		p = d.partial()
 		p.inFrame, p.f, p.got = true, f, 0
 		if f.op.IsData() && f.op != ws.OpContinuation {
-			p.op, p.compressed, p.fragments, p.utf8 = f.op, f.compressed, 1, utf8Accept
+			p.op, p.fragments, p.utf8 = f.op, 1, utf8Accept
 		}
 	}
 	return c.gather(d, b)
@@ -227,7 +226,7 @@ func (c *Codec) gather(d *Decoder, b []byte) (m Message, n int, err error) {
 		chunk := p.buf.Bytes()[p.n:]
 		p.copyIn(chunk, b[:n])
 		p.n += n
-		if p.op == ws.OpText && !p.compressed {
+		if p.op == ws.OpText {
 			if p.utf8 = utf8Next(p.utf8, chunk[:n]); p.utf8 == utf8Reject {
 				return Message{}, n, errUTF8
 			}
@@ -243,7 +242,7 @@ func (c *Codec) gather(d *Decoder, b []byte) (m Message, n int, err error) {
 	if p.op == ws.OpText && p.utf8 != utf8Accept {
 		return Message{}, n, errUTF8
 	}
-	m = Message{Op: p.op, Compressed: p.compressed, Buffer: p.buf}
+	m = Message{Op: p.op, Buffer: p.buf}
 	if p.buf != nil {
 		m.Payload = p.buf.Bytes()[:p.n:p.n]
 	}

@@ -101,9 +101,6 @@ func decode(t testing.TB, c Codec, chunks ...[]byte) (got decoded) {
 				}
 				break
 			}
-			if m.Compressed {
-				got.messages = append(got.messages, "compressed")
-			}
 			got.messages = append(got.messages, fmt.Sprintf("%x:%s", byte(m.Op), m.Payload))
 			if m.Buffer != nil {
 				m.Buffer.Release()

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// smallMessage is the size in bytes up to which a message is compressed
-	// without an encoder's tables. See Deflater.
-	smallMessage = 4 << 10
+	// smallMessage is the size in bytes below which a flate.Writer does not
+	// look for anything in its dictionary.
+	smallMessage = 128
 	// seedMessage is the size in bytes up to which a message is worth
 	// remembering although it did not get smaller: the next may be like it.
 	seedMessage = 1 << 10
@@ -54,7 +54,7 @@ func (s *sink) recycle() {
 // out is what the connection's messages are remembered in, as Deflate.Windows
 // made it; nil without context takeover. With it, all frames must reach the
 // peer, in the order in which they were made. Messages of up to 1 KiB are then
-// compressed even where that costs up to 6 bytes, so that the next may refer
+// compressed even where that costs up to 8 bytes, so that the next may refer
 // to them.
 func (d *Deflater) AppendFrame(dst []byte, op ws.OpCode, payload []byte, bits int, out *Window) []byte {
 	s := sinks.Get().(*sink)
@@ -84,8 +84,8 @@ func (d *Deflater) compress(s *sink, op ws.OpCode, payload []byte, bits int, out
 	}
 	s.b = s.b[:0]
 	window := 1 << bits
-	if len(payload) <= min(smallMessage, window) {
-		// The window cannot be exceeded when all there is fits into it.
+	if len(payload) < smallMessage {
+		// All that may be referred to fits into the window.
 		dict := out.tail(window - len(payload))
 		_ = flate.StatelessDeflate(s, payload, false, dict) // a sink takes everything
 	} else {
@@ -103,7 +103,7 @@ func (d *Deflater) compress(s *sink, op ws.OpCode, payload []byte, bits int, out
 	return true
 }
 
-// encoder returns one for messages above smallMessage.
+// encoder returns one for messages of smallMessage bytes and more.
 func (d *Deflater) encoder(bits int) *flate.Writer {
 	if w := d.encoders[bits-minWindowBits].Get(); w != nil {
 		return w.(*flate.Writer)

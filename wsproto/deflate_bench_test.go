@@ -3,17 +3,22 @@ package wsproto
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/gobwas/ws"
 )
 
-// feedOf returns 64 different messages of about n bytes, as a feed sends them.
+// feedOf returns messages of n bytes, none like the other, as a feed of fifty
+// instruments sends them.
 func feedOf(n int) (messages [][]byte) {
-	for i := range 64 {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for len(messages) < max(4096*128/n, 16) {
 		var m []byte
-		for j := 0; len(m) < n; j++ {
-			m = append(m, quote(i*1009+j*37)...)
+		for len(m) < n {
+			symbol, price := rng.IntN(50), rng.IntN(10000)
+			m = fmt.Appendf(m, `{"type":"update","ch":"%c%c%cUSD","seq":%d,"bid":"%d.%04d","ask":"%d.%04d","size":%d,"time":"2026-01-02T03:04:%02d.%03dZ"}`,
+				'A'+symbol%7, 'A'+symbol%11, 'A'+symbol%13, rng.IntN(1e6), symbol, price, symbol, price+2, rng.IntN(1e5), rng.IntN(60), rng.IntN(1000))
 		}
 		messages = append(messages, m[:n])
 	}
@@ -35,7 +40,7 @@ func BenchmarkDeflate(b *testing.B) {
 					b.SetBytes(int64(n))
 					b.ReportAllocs()
 					for b.Loop() {
-						dst = d.AppendFrame(dst[:0], ws.OpText, messages[i%64], bits, out)
+						dst = d.AppendFrame(dst[:0], ws.OpText, messages[i%len(messages)], bits, out)
 						bytes += len(dst)
 						i++
 					}
@@ -59,7 +64,10 @@ func BenchmarkInflate(b *testing.B) {
 				for range 2 {
 					payloads = payloads[:0]
 					for _, m := range feedOf(n) {
-						_, payload := parts(b, d.AppendFrame(nil, ws.OpText, m, 15, out))
+						h, payload := parts(b, d.AppendFrame(nil, ws.OpText, m, 15, out))
+						if h.Rsv == 0 {
+							payload = zip(m)
+						}
 						payloads = append(payloads, payload)
 					}
 				}
@@ -70,7 +78,7 @@ func BenchmarkInflate(b *testing.B) {
 				b.SetBytes(int64(n))
 				b.ReportAllocs()
 				for b.Loop() {
-					m, err := c.Inflate(Message{Op: ws.OpText, Compressed: true, Payload: payloads[i%64]}, in)
+					m, err := c.Inflate(Message{Op: ws.OpText | bitRsv1, Payload: payloads[i%len(payloads)]}, in)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -93,7 +101,7 @@ func BenchmarkDictionary(b *testing.B) {
 			dst := make([]byte, 0, 1<<10)
 			i, bytes := 0, 0
 			for b.Loop() {
-				dst = d.AppendFrame(dst[:0], ws.OpText, messages[i%64], 15, out)
+				dst = d.AppendFrame(dst[:0], ws.OpText, messages[i%len(messages)], 15, out)
 				bytes += len(dst)
 				i++
 			}
@@ -110,7 +118,7 @@ func BenchmarkNextCompressed(b *testing.B) {
 	var d Decoder
 	for b.Loop() {
 		copy(work, frame)
-		if m, _, err := c.Next(&d, work); err != nil || !m.Compressed {
+		if m, _, err := c.Next(&d, work); err != nil || !m.Compressed() {
 			b.Fatal(err)
 		}
 	}

@@ -24,11 +24,10 @@ const (
 // frame is a parsed header. It is not ws.Header because the key is wanted as a
 // word and the payload's position beside it.
 type frame struct {
-	op         ws.OpCode
-	fin        bool
-	compressed bool   // RSV1 is set, which a Codec without Deflate refuses
-	key        uint32 // little-endian; zero when not masked
-	length     uint64
+	op     ws.OpCode // with bitRsv1 where a Codec with Deflate found it
+	fin    bool
+	key    uint32 // little-endian; zero when not masked
+	length uint64
 }
 
 // parseHeader reads a frame's header from b and checks it (RFC 6455, section
@@ -43,9 +42,9 @@ func (c *Codec) parseHeader(b []byte, open bool) (f frame, size int, err error) 
 		return f, 0, nil
 	}
 	f.op, f.fin = ws.OpCode(b[0]&bitsOp), b[0]&bitFin != 0
-	f.compressed = c.Deflate && b[0]&bitsRsv == bitRsv1
+	rsv := b[0] & bitsRsv
 	switch {
-	case b[0]&bitsRsv != 0 && !(f.compressed && f.op.IsData() && f.op != ws.OpContinuation):
+	case rsv != 0 && (rsv != bitRsv1 || !c.Deflate || f.op.IsControl() || f.op == ws.OpContinuation):
 		return f, 0, errReservedBits
 	case f.op.IsReserved():
 		return f, 0, errReservedOp
@@ -58,6 +57,7 @@ func (c *Codec) parseHeader(b []byte, open bool) (f frame, size int, err error) 
 	case f.op != ws.OpContinuation && open:
 		return f, 0, errWantContinuation
 	}
+	f.op |= ws.OpCode(rsv)
 	if len(b) < 2 {
 		return f, 0, nil
 	}

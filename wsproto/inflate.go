@@ -106,7 +106,7 @@ var inflaters = sync.Pool{New: func() any {
 // times what came, and grows twofold from there; a message that did not fit
 // into the first one is copied once more at its end.
 func (c *Codec) Inflate(m Message, w *Window) (Message, error) {
-	if !m.Compressed {
+	if !m.Compressed() {
 		return m, nil
 	}
 	z := inflaters.Get().(*inflater)
@@ -114,7 +114,7 @@ func (c *Codec) Inflate(m Message, w *Window) (Message, error) {
 	if m.Buffer != nil {
 		m.Buffer.Release()
 	}
-	out := Message{Op: m.Op}
+	out := Message{Op: m.Op &^ bitRsv1}
 	if err == nil {
 		z.join(c, &out)
 		if out.Op == ws.OpText && utf8Next(utf8Accept, out.Payload) != utf8Accept {

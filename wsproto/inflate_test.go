@@ -34,7 +34,7 @@ func inflateOne(t testing.TB, limit int, op ws.OpCode, payload []byte, w *Window
 	t.Helper()
 	var l lender
 	c := Codec{Deflate: true, MaxMessage: limit, NewBuffer: l.get}
-	m := Message{Op: op, Compressed: true, Payload: payload}
+	m := Message{Op: op | bitRsv1, Payload: payload}
 	if len(payload)%2 == 1 { // as one in fragments
 		m.Buffer = l.get(len(payload))
 		m.Payload = m.Buffer.Bytes()[:copy(m.Buffer.Bytes(), payload)]
@@ -47,7 +47,7 @@ func inflateOne(t testing.TB, limit int, op ws.OpCode, payload []byte, w *Window
 	if err != nil && codeOf(err) == 0 {
 		t.Fatalf("%v is no *ProtocolError", err)
 	}
-	if err == nil && (m.Op != op || m.Compressed || len(m.Payload) > limit || cap(m.Payload) != len(m.Payload)) {
+	if err == nil && (m.Op != op || m.Compressed() || len(m.Payload) > limit || cap(m.Payload) != len(m.Payload)) {
 		t.Fatalf("%+v with a limit of %d", m, limit)
 	}
 	got = bytes.Clone(m.Payload)
@@ -163,7 +163,7 @@ func TestABombEndsEarly(t *testing.T) {
 	const limit = 1 << 20
 	var l lender
 	c := Codec{Deflate: true, MaxMessage: limit, NewBuffer: l.get}
-	_, err := c.Inflate(Message{Op: ws.OpBinary, Compressed: true, Payload: bomb}, nil)
+	_, err := c.Inflate(Message{Op: ws.OpBinary | bitRsv1, Payload: bomb}, nil)
 	if codeOf(err) != 1009 || l.bytes > limit {
 		t.Fatalf("%d bytes for a message of 64 MiB: %v, %d bytes taken", len(bomb), err, l.bytes)
 	}
@@ -229,7 +229,7 @@ func TestInflateAndDeflateAllocations(t *testing.T) {
 	inflate := func(payload []byte, w *Window) func() {
 		compressed := zip(payload)
 		return func() {
-			m, err := c.Inflate(Message{Op: ws.OpText, Compressed: true, Payload: compressed}, w)
+			m, err := c.Inflate(Message{Op: ws.OpText | bitRsv1, Payload: compressed}, w)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,7 +249,9 @@ func TestInflateAndDeflateAllocations(t *testing.T) {
 		{"deflate 128 B masked", 0, func() { dst = d.AppendMaskedFrame(dst[:0], ws.OpText, quoteOne, testKey, 15, nil) }},
 		{"deflate 64 KiB", 0, func() { dst = d.AppendFrame(dst[:0], ws.OpText, large, 15, nil) }},
 		{"deflate 64 KiB with takeover", 0, func() { dst = d.AppendFrame(dst[:0], ws.OpText, large, 15, to) }},
-		{"deflate 128 B with takeover", 1, func() { dst = d.AppendFrame(dst[:0], ws.OpText, quoteOne, 15, out) }},
+		{"deflate 128 B with takeover", 0, func() { dst = d.AppendFrame(dst[:0], ws.OpText, quoteOne, 15, out) }},
+		{"deflate 127 B with takeover", 1, func() { dst = d.AppendFrame(dst[:0], ws.OpText, quoteOne[:127], 15, out) }},
+		{"deflate 127 B", 0, func() { dst = d.AppendFrame(dst[:0], ws.OpText, quoteOne[:127], 15, nil) }},
 		{"prepared", 0, func() { dst = append(dst[:0], p.Deflated(&d, 15)...) }},
 	} {
 		for range 300 { // a window grows until it is full

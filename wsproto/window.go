@@ -15,12 +15,12 @@ type Window struct {
 // compressed by an encoder that many connections share, and which has to read
 // the dictionary anew each time: 8 KiB take 10 µs, 32 KiB would take 75, and
 // save 0 to 3 % more of messages like those remembered.
-const maxDictionary = 8 << 10
+const maxDictionary = 4 << 10
 
 // Windows makes what a connection's side remembers: in for [Codec.Inflate],
 // out for [Deflater]. Each is nil where there is no context takeover. In all,
 // in takes up to 1<<bits bytes, by the other side's window bits, and out up to
-// 8 KiB or 1<<bits, by the own ones.
+// 4 KiB or 1<<bits, by the own ones.
 func (d Deflate) Windows(own Role) (in, out *Window) {
 	receive, send := d.direction(Client), d.direction(Server)
 	if own == Client {

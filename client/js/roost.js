@@ -97,7 +97,7 @@ export class RoostSocket extends EventTarget {
     };
     if (options.heartbeat) this.#options.heartbeat = { after: 30_000, grace: 10_000, ...options.heartbeat };
     try {
-      this.#connect(true);
+      this.#connect();
     } catch (error) { // a malformed URL, say
       this.#rest();
       throw error;
@@ -178,17 +178,17 @@ export class RoostSocket extends EventTarget {
 
   // A try.
 
-  #connect(first = false) {
+  #connect() {
     this.#rest();
     this.#timer = setTimeout(() => this.#lose(1006, 'the connection took too long'), this.#options.connectTimeout);
-    if (!first) this.dispatchEvent(new Event('connecting'));
+    this.dispatchEvent(new Event('connecting'));
     if (this.#readyState !== CONNECTING) return; // a handler closed it
     if (typeof this.#address !== 'function') {
       this.#open(this.#address);
       return;
     }
     const timer = this.#timer;
-    const current = () => timer === this.#timer && this.#readyState === CONNECTING;
+    const current = () => timer === this.#timer;
     new Promise((resolve) => resolve(this.#address())).then((url) => current() && this.#open(url))
       .catch(() => current() && this.#lose(1006, 'the URL could not be had'));
   }
@@ -231,7 +231,7 @@ export class RoostSocket extends EventTarget {
     clearTimeout(this.#timer);
     this.#readyState = OPEN;
     this.#ready = this.#again = true;
-    this.#readyAt = this.#heard = performance.now();
+    this.#readyAt = performance.now();
     const queue = this.#queue;
     this.#forget();
     for (const data of queue) socket.send(data);
