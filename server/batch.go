@@ -41,11 +41,7 @@ func (b *batch) Run() {
 		s.open(c)
 	}
 	for i := range b.messages {
-		m := &b.messages[i]
-		s.message(c, m.Op, m.Payload)
-		if m.Buffer != nil {
-			m.Buffer.Release()
-		}
+		s.handle(c, b.messages[i])
 	}
 	if b.copy != nil {
 		b.copy.Release()
@@ -64,6 +60,21 @@ func (b *batch) Run() {
 		c.streamEnded()
 	case end.Reason != ReasonNone:
 		c.fail(end)
+	}
+}
+
+// handle has a message handled, for which a compressed one is inflated.
+func (s *Server) handle(c *Conn, m wsproto.Message) {
+	if m.Compressed() && c.state.Load()&muted == 0 { // else the one before it may be missing, and it cannot be read
+		var err error
+		if m, err = s.inflate.Inflate(m, c.extra.deflate.in); err != nil {
+			c.fail(violation(err))
+			return
+		}
+	}
+	s.message(c, m.Op, m.Payload)
+	if m.Buffer != nil {
+		m.Buffer.Release()
 	}
 }
 

@@ -18,19 +18,20 @@ func (s *Server) Broadcast(op ws.OpCode, payload []byte) {
 	s.mu.Lock()
 	loops := s.loops
 	s.mu.Unlock()
-	d := delivery{pub: &publication{op: op, frame: wsproto.Prepare(op, payload)}}
+	d := delivery{pub: &publication{op: op, frame: s.prepare(op, payload)}}
 	for _, l := range loops {
 		l.publish(d)
 	}
 }
 
 // broadcast gives a frame to all open connections of the loop.
-func (l *loop) broadcast(frame []byte) {
+func (l *loop) broadcast(p *wsproto.Prepared) {
 	for c := range l.conns.all {
 		if c.phase != phaseOpen {
 			continue
 		}
 		c.mu.Lock()
+		frame := c.frameLocked(p)
 		if !l.readyLocked(c, len(frame)) {
 			l.dirtyLocked(c)
 			c.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/roostws/roost/gate"
 	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/pool"
 	"github.com/roostws/roost/wsproto"
@@ -44,9 +45,32 @@ type Config struct {
 	// does block stalls all connections of its loop. Default: on the pool.
 	Inline bool
 
+	// Origins is which web origins may open a connection; it is asked before Authorize. nil: SameOrigin, unless there is an Authorize,
+	// which then decides on them.
+	Origins *gate.Origins
+
+	// ProxyProtocol is for a proxy in front that hands on bytes, Forwarding for one that hands on requests: both tell whose connection it
+	// is, and that address is what Conn.RemoteAddr, the limits and the log have. Default: neither is believed.
+	ProxyProtocol gate.ProxyProtocol
+	Forwarding    gate.Forwarding
+
+	PerAddress gate.LimiterConfig // limits for each client address, more get 429; zero: none
+	Rates      gate.RatesConfig   // how much one connection may send, more ends with 4429; Tick is the server's; zero: no limit
+
+	// AuthTimeout is for tokens that come in the first message: a connection ends with 4401 after it, unless Accept.Expires said otherwise
+	// or Conn.Renew has been called. 0: never.
+	AuthTimeout time.Duration
+
 	// HTTP answers requests that do not ask for a WebSocket, on the same port. Each has a connection of its own ("Connection:
 	// close"), so that a later upgrade always meets the loops. nil: 426 Upgrade Required.
 	HTTP http.Handler
+
+	// Compression is whether messages may be compressed (permessage-deflate, RFC 7692). Default: they may not. Compressing takes several
+	// times the processor time of everything else that is done for a message.
+	Compression      Compression
+	CompressFrom     int // messages of fewer bytes go as they are; 0: 128
+	CompressionLevel int // 1 (fast) to 9 (small), for messages above 4 KiB; 0: 1
+	MaxWindows       int // bytes in all for CompressionDedicated, connections past it are treated as under CompressionShared; 0: 256 MiB
 
 	// TLS is what ListenTLS and ServeTLS speak, by the standard crypto/tls; it needs a certificate, or a way to get one, and must not be
 	// changed afterwards. New puts what it lacks: TLS 1.2 at least, and http/1.1 as the only protocol (ALPN), since a WebSocket
@@ -62,15 +86,15 @@ type Config struct {
 
 	Logger *slog.Logger // nil: slog.Default()
 
-	MaxConns     int // connections at most, refused ones not counted, more get 503; 0: 4 Mi
-	MaxHTTP      int // connections handed to HTTP at once at most, more get 503; 0: 1,024
+	MaxConns         int // connections at most, refused ones not counted, more get 503; 0: 4 Mi
+	MaxHTTP          int // connections handed to HTTP at once at most, more get 503; 0: 1,024
 	MaxTLSHandshakes int // TLS handshakes that wait for their peer at once at most, up to 4,096 more wait for a place; 0: 1,024
-	MaxHead      int // bytes of a request's head at most, more get 431; 0: 8 KiB; 65,535 is the most
-	MaxMessage   int // bytes of a received message at most, more end with 1009; 0: 1 MiB
-	MaxFragments int // frames of a received message at most, more end with 1008; 0: 1,024
-	MaxTopics    int // subscriptions of a connection at most; 0: 1,024
-	MaxPending   int // publications at most that wait for a loop which cannot keep up, see Topic.Publish; 0: 65,536
-	MailboxBytes int // received bytes that wait for a connection's handler before its socket is not read any more; 0: 256 KiB
+	MaxHead          int // bytes of a request's head at most, more get 431; 0: 8 KiB; 65,535 is the most
+	MaxMessage       int // bytes of a received message at most, more end with 1009; 0: 1 MiB
+	MaxFragments     int // frames of a received message at most, more end with 1008; 0: 1,024
+	MaxTopics        int // subscriptions of a connection at most; 0: 1,024
+	MaxPending       int // publications at most that wait for a loop which cannot keep up, see Topic.Publish; 0: 65,536
+	MailboxBytes     int // received bytes that wait for a connection's handler before its socket is not read any more; 0: 256 KiB
 
 	Slow             SlowPolicy // what happens to a slow reader; zero: SlowClose
 	MaxOutbound      int        // unsent bytes of a connection at most, also for a burst that the loop had no time to write yet; 0: 1 MiB
@@ -100,6 +124,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Slow > SlowConflate {
 		return c, fmt.Errorf("server: Config.Slow is %d: no such policy", c.Slow)
+	}
+	if c.Compression > CompressionDedicated {
+		return c, fmt.Errorf("server: Config.Compression is %d: no such setting", c.Compression)
+	}
+	if c.CompressionLevel > 9 {
+		return c, fmt.Errorf("server: Config.CompressionLevel is %d: 9 is the most", c.CompressionLevel)
 	}
 	if c.Engine == "" {
 		c.Engine = "auto"
@@ -132,6 +162,9 @@ func (c *Config) defaultCounts() error {
 		{"Workers", &c.Workers, pool.DefaultWorkersPerProc * runtime.GOMAXPROCS(0)},
 		{"MaxConns", &c.MaxConns, 4 << 20},
 		{"MaxHTTP", &c.MaxHTTP, 1024},
+		{"CompressFrom", &c.CompressFrom, 128},
+		{"CompressionLevel", &c.CompressionLevel, 1},
+		{"MaxWindows", &c.MaxWindows, 256 << 20},
 		{"MaxTLSHandshakes", &c.MaxTLSHandshakes, 1024},
 		{"MaxHead", &c.MaxHead, 8 << 10},
 		{"MaxMessage", &c.MaxMessage, 1 << 20},
@@ -172,6 +205,7 @@ func (c *Config) defaultTimes() error {
 		{"CloseTimeout", &c.CloseTimeout, 5 * time.Second, false},
 		{"DrainWindow", &c.DrainWindow, time.Second, true},
 		{"SilenceAfter", &c.SilenceAfter, 0, false},
+		{"AuthTimeout", &c.AuthTimeout, 0, false},
 	} {
 		if *f.value < 0 && !f.negative {
 			return fmt.Errorf("server: Config.%s is %v: it must not be negative", f.name, *f.value)
@@ -209,6 +243,7 @@ func SameOrigin(r *wsproto.Request) (Accept, error) {
 type Accept struct {
 	Subprotocol string                // one that the client offers (wsproto.Request.Subprotocols); "": none
 	Header      []wsproto.HeaderField // further fields of the response, none of the handshake's own
+	Expires     time.Time             // when the connection ends with 4401, to about 50 ms, but see Conn.Renew; zero: Config.AuthTimeout from now
 	Value       any                   // what Conn.Value returns from OnOpen on: who the client is, say
 }
 

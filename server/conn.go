@@ -9,6 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/roostws/roost/gate"
 	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/pool"
 	"github.com/roostws/roost/wsproto"
@@ -44,6 +45,9 @@ type Conn struct {
 type extra struct {
 	request *wsproto.Request // Config.KeepRequest
 	secure  *secure          // over TLS; the loop's
+	deflate *deflated        // with permessage-deflate
+	pace    gate.Pace        // with Config.Rates; the loop's
+	expires uint32           // the loop's: the tick at which the connection ends, 0 for never
 }
 
 // extras returns c.extra, which the caller is about to fill. The loop's, before the connection is open.
@@ -59,6 +63,7 @@ type lifecycle struct {
 	head    *pool.Buffer // a request that is not complete, or waits for Authorize; and what came behind it
 	size    int          // bytes in head
 	scanned int          // bytes in which the end of the request's head was looked for
+	secure  bool         // TLS follows the header of the PROXY protocol
 	timed   bool         // the deadline for the end is running
 	shut    bool         // our side of the stream was ended
 
@@ -76,11 +81,12 @@ const (
 	phaseDeciding               // keeps them until Authorize has decided; reading is paused
 	phaseOpen                   // decodes frames
 	phaseDiscard                // forgets them: only the end of the stream matters
+	phaseProxy                  // gathers the header of the PROXY protocol
 	phaseHello                  // gathers a ClientHello
 	phaseShaking                // hands them to the TLS handshake
 )
 
-type flags uint8
+type flags uint16
 
 const (
 	flagPinged  flags = 1 << iota // a ping was sent and nothing has come since
@@ -88,6 +94,9 @@ const (
 	flagEnding                    // the end of the stream was seen
 	flagRefused                   // its handshake was refused: it does not count against Config.MaxConns
 	flagPartial                   // a message is incomplete since the tick in partial
+	flagDeflate                   // permessage-deflate was agreed on: extra.deflate is set
+	flagCounted                   // gate.Limiter.Release is due at the end
+	flagExpires                   // extra is there, and extra.expires means something
 	flagSecure                    // what is read and written is TLS's: extra.secure is set
 )
 
@@ -119,52 +128,53 @@ func (c *Conn) send(op ws.OpCode, payload []byte, key string) Result {
 	if op != ws.OpText && op != ws.OpBinary {
 		panic(fmt.Sprintf("server: Send of opcode %#x: only ws.OpText and ws.OpBinary are messages", byte(op)))
 	}
-	n := wsproto.HeaderSize(len(payload)) + len(payload)
+	m := outgoing{op: op, payload: payload, n: wsproto.HeaderSize(len(payload)) + len(payload)}
+	if d := c.deflate(); d != nil && len(payload) >= c.loop.srv.config.CompressFrom {
+		if d.out != nil {
+			return c.sendRemembered(d, &m, key)
+		}
+		m.deflate(c.loop.srv, d)
+	}
 	c.mu.Lock()
+	return c.sendAndUnlock(&m, key)
+}
+
+// sendAndUnlock queues a message, or has it gathered, and releases mu.
+func (c *Conn) sendAndUnlock(m *outgoing, key string) Result {
 	if c.State() != Open {
 		c.mu.Unlock()
+		m.release()
 		return Gone
 	}
-	if c.corkLocked(op, payload, n, key) {
+	if c.corkLocked(m, key) {
 		c.mu.Unlock()
+		m.release()
 		return Queued
 	}
-	var b *pool.Buffer
 	if key != "" && c.loop.srv.config.Slow == SlowConflate && c.out != nil {
-		b = copyFrame(op, payload)
-		if c.replaceLocked(b.Bytes(), b, func(e *entry) bool { return e.key == key && e.kind == entryData }) {
+		m.build()
+		if c.replaceLocked(m.frame, m.owner, func(e *entry) bool { return e.key == key && e.kind == entryData }) {
 			c.trimLocked()
 			c.unlockAndPost()
 			c.loop.conflated.Add(1)
 			return Conflated
 		}
 	}
-	r := c.admitLocked(n)
+	r := c.admitLocked(m.n)
 	switch {
-	case r != Queued:
-		if b != nil {
-			b.Release()
-		}
-	case b != nil || !c.extendLocked(op, payload, n):
-		if b == nil {
-			b = copyFrame(op, payload)
-		}
-		c.pushLocked(entry{frame: b.Bytes(), owner: b, key: key, kind: entryData})
+	case r != Queued, c.extendLocked(m):
+		m.release()
+	default:
+		m.build()
+		c.pushLocked(entry{frame: m.frame, owner: m.owner, key: key, kind: entryData})
 	}
 	c.unlockAndPost()
 	return r
 }
 
-// copyFrame builds a frame in a buffer of its own.
-func copyFrame(op ws.OpCode, payload []byte) *pool.Buffer {
-	b := pool.Get(wsproto.HeaderSize(len(payload)) + len(payload))
-	wsproto.AppendFrame(b.Bytes()[:0], op, payload)
-	return b
-}
-
 // extendLocked appends a frame to the newest entry's buffer where that has room: pipelined small messages then take one buffer
 // and one iovec. Only under SlowClose, where messages need not be told apart once they are queued.
-func (c *Conn) extendLocked(op ws.OpCode, payload []byte, n int) bool {
+func (c *Conn) extendLocked(m *outgoing) bool {
 	o := c.out
 	if o == nil || c.loop.srv.config.Slow != SlowClose {
 		return false
@@ -174,12 +184,12 @@ func (c *Conn) extendLocked(op ws.OpCode, payload []byte, n int) bool {
 		return false
 	}
 	e := &o.queue[last]
-	if e.kind != entryData || e.owner == nil || cap(e.owner.Bytes())-len(e.frame) < n {
+	if e.kind != entryData || e.owner == nil || cap(e.owner.Bytes())-len(e.frame) < m.n {
 		return false
 	}
-	e.frame = wsproto.AppendFrame(e.frame, op, payload)
+	e.frame = m.appendTo(e.frame)
 	e.count++
-	o.bytes += n
+	o.bytes += m.n
 	return true
 }
 
@@ -191,9 +201,10 @@ func (c *Conn) SendPrepared(m *wsproto.Prepared) Result {
 		return Gone
 	}
 	c.spillLocked()
-	r := c.admitLocked(len(m.Frame()))
+	frame := c.frameLocked(m)
+	r := c.admitLocked(len(frame))
 	if r == Queued {
-		c.pushLocked(entry{frame: m.Frame(), kind: entryData})
+		c.pushLocked(entry{frame: frame, kind: entryData})
 	}
 	c.unlockAndPost()
 	return r

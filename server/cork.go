@@ -3,10 +3,7 @@ package server
 import (
 	"slices"
 
-	"github.com/gobwas/ws"
-
 	"github.com/roostws/roost/pool"
-	"github.com/roostws/roost/wsproto"
 )
 
 // cork gathers what is sent to a connection while its inline handlers run on what one read has brought. It goes to the kernel
@@ -33,18 +30,18 @@ func (l *loop) cork(c *Conn) {
 }
 
 // corkLocked gathers a message, if it may go past the queue. Under a policy that tells messages apart only one may.
-func (c *Conn) corkLocked(op ws.OpCode, payload []byte, n int, key string) bool {
+func (c *Conn) corkLocked(m *outgoing, key string) bool {
 	if c.posted&postedCork == 0 {
 		return false // then the cork is not ours to look at
 	}
 	k, cfg := &c.loop.corked, &c.loop.srv.config
-	size := len(k.frames) + n
+	size := len(k.frames) + m.n
 	keyed := key != "" && cfg.Slow == SlowConflate // it may have to be found again
 	if size > maxCork || keyed || k.count > 0 && (cfg.Slow != SlowClose || size > cfg.MaxOutbound) {
 		c.spillLocked() // so that it counts against the bound, and stays in front
 		return false
 	}
-	k.frames = wsproto.AppendFrame(k.frames, op, payload)
+	k.frames = m.appendTo(k.frames)
 	k.count++
 	return true
 }

@@ -43,7 +43,7 @@ func (sh *shard) frameFor(s *subscription, p *publication) *wsproto.Prepared {
 // last one into its place.
 func (l *loop) deliver(t *Topic, p *publication) {
 	if t == nil {
-		l.broadcast(p.frame.Frame())
+		l.broadcast(p.frame)
 		return
 	}
 	sh := l.shard(t)
@@ -56,8 +56,9 @@ func (l *loop) deliver(t *Topic, p *publication) {
 
 func (l *loop) deliverTo(sh *shard, s *subscription, p *publication) {
 	c := s.conn
-	frame := sh.frameFor(s, p).Frame()
+	prepared := sh.frameFor(s, p)
 	c.mu.Lock()
+	frame := c.frameLocked(prepared)
 	if !l.readyLocked(c, len(frame)) || s.index < 0 {
 		l.dirtyLocked(c) // the steps, or a write, may have ended it
 		c.mu.Unlock()
@@ -138,7 +139,7 @@ func (l *loop) catchUp(c *Conn) {
 		}
 		p := s.topic.newest()
 		if p.number > s.number {
-			frame := l.shard(s.topic).frameFor(s, p).Frame()
+			frame := c.frameLocked(l.shard(s.topic).frameFor(s, p))
 			if !c.roomLocked(len(frame)) {
 				break // the rest when these are gone
 			}

@@ -29,7 +29,7 @@ func (l *loop) startDrain(window uint32, finished func()) {
 		}
 	}
 	for _, c := range refused {
-		if c.phase == phaseHello || c.phase == phaseShaking { // no answer can be sent yet
+		if c.phase == phaseHello || c.phase == phaseShaking || c.phase == phaseProxy { // no answer can be sent yet
 			l.end(c, Close{Reason: ReasonRefusedFull})
 			continue
 		}

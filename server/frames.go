@@ -15,9 +15,20 @@ import (
 func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 	var batch *batch
 	inline := l.srv.config.Inline
+	codec, rates := &l.srv.codec, l.srv.gates.rates != nil
+	if c.flags&flagDeflate != 0 {
+		codec = &l.srv.inflate
+	}
 	for len(b) > 0 && c.phase == phaseOpen {
-		m, n, err := l.srv.codec.Next(&c.in, b)
+		m, n, err := codec.Next(&c.in, b)
 		b = b[n:]
+		if rates && !l.takes(c, 1, n) {
+			batch = l.broke(c, batch, Close{Reason: ReasonRate})
+			break
+		}
+		if inline && m.Compressed() {
+			m, err = codec.Inflate(m, c.extra.deflate.in)
+		}
 		if err != nil {
 			batch = l.violated(c, batch, err)
 			break
@@ -25,7 +36,7 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 		if c.flags&flagPartial != 0 && !c.in.Partial() {
 			c.flags &^= flagPartial
 		}
-		switch m.Op {
+		switch m.Op &^ compressed {
 		case 0: // b is used up
 			continue
 		case ws.OpText, ws.OpBinary:
@@ -60,6 +71,9 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 		l.incomplete(c)
 	}
 }
+
+// compressed is the bit in the opcode of a message that is to be inflated (RSV1).
+const compressed ws.OpCode = 0x40
 
 // incomplete starts the deadline of a message of which a part has arrived.
 func (l *loop) incomplete(c *Conn) {
@@ -105,17 +119,22 @@ func (l *loop) peerClose(c *Conn, b *batch, payload []byte) *batch {
 // violated handles a peer that broke the protocol: in order too, so that the messages before are answered. What it sends until it
 // closes is discarded.
 func (l *loop) violated(c *Conn, b *batch, err error) *batch {
+	return l.broke(c, b, violation(err))
+}
+
+// broke is violated for an end of any kind.
+func (l *loop) broke(c *Conn, b *batch, how Close) *batch {
 	c.phase = phaseDiscard
 	switch {
 	case c.State() != Open: // it was to answer our Close frame
 		c.streamEnded()
 	case l.srv.config.Inline:
-		c.fail(violation(err))
+		c.fail(how)
 	default:
 		if b == nil {
 			b = newBatch(c)
 		}
-		b.end = violation(err)
+		b.end = how
 	}
 	return b
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/roostws/roost/pool"
 	"github.com/roostws/roost/wsproto"
@@ -62,7 +63,9 @@ func (l *loop) handshake(c *Conn, b []byte) {
 			l.refuse(c, err)
 			return
 		}
-		l.decide(c, r, b, n)
+		if l.identify(c, r) {
+			l.decide(c, r, b, n)
+		}
 	}
 }
 
@@ -90,10 +93,9 @@ func (l *loop) keep(c *Conn, b []byte) {
 // decide asks the application, or SameOrigin, whether the handshake in b[:n] is welcome.
 func (l *loop) decide(c *Conn, r *wsproto.Request, b []byte, n int) {
 	cfg := &l.srv.config
-	switch {
-	case cfg.Authorize == nil:
-		a, err := SameOrigin(r)
-		l.answer(c, r, a, err, b[n:])
+	switch err := l.srv.checkOrigin(r); {
+	case err != nil, cfg.Authorize == nil:
+		l.answer(c, r, Accept{}, err, b[n:])
 	case cfg.Inline:
 		a, err := l.srv.authorize(r)
 		l.answer(c, r, a, err, b[n:])
@@ -106,6 +108,15 @@ func (l *loop) decide(c *Conn, r *wsproto.Request, b []byte, n int) {
 		l.engine.Pause(c.token)
 		l.srv.pool.Submit(&c.box, &decision{conn: c, request: r.Clone()}, n)
 	}
+}
+
+// checkOrigin applies Config.Origins, or SameOrigin where nobody else decides.
+func (s *Server) checkOrigin(r *wsproto.Request) error {
+	switch o := s.config.Origins; {
+	case o != nil && !o.Allows(r), o == nil && s.config.Authorize == nil && !r.SameOrigin():
+		return errOrigin
+	}
+	return nil
 }
 
 // decision is an Authorize to be called on the pool.
@@ -164,8 +175,10 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 		return
 	}
 	b := pool.Get(512)
-	frame, err := wsproto.AppendAccept(b.Bytes()[:0], r, wsproto.Accept{Subprotocol: a.Subprotocol, Header: a.Header})
+	deflate := l.srv.negotiate(r)
+	frame, err := wsproto.AppendAccept(b.Bytes()[:0], r, wsproto.Accept{Subprotocol: a.Subprotocol, Deflate: deflate, Header: a.Header})
 	if err != nil { // the application's Accept cannot be written
+		l.srv.windows.Add(-int64(deflate.Memory(wsproto.Server)))
 		b.Release()
 		l.srv.log.warn("handshake", "the answer to a handshake is not valid", "err", err)
 		l.refuseBecause(c, errBroken, ReasonRefusedByApp)
@@ -173,6 +186,16 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 	}
 	if l.srv.config.KeepRequest {
 		c.extras().request = r.Clone()
+	}
+	if deflate != (wsproto.Deflate{}) {
+		l.compress(c, deflate)
+	}
+	expires := a.Expires
+	if expires.IsZero() && l.srv.config.AuthTimeout > 0 {
+		expires = time.Now().Add(l.srv.config.AuthTimeout)
+	}
+	if l.srv.gates.rates != nil || !expires.IsZero() {
+		l.own(c)
 	}
 	var head *pool.Buffer // rest may lie in it
 	c.mu.Lock()
@@ -193,6 +216,10 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 	l.count.Opened++
 	l.count.Open++
 	l.watch(c)
+	if !expires.IsZero() {
+		c.flags |= flagExpires
+		l.expireAt(c, expires)
+	}
 	l.opened(c)
 	if len(rest) > 0 && c.phase == phaseOpen {
 		l.frames(c, rest, nil)

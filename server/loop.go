@@ -4,7 +4,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,14 +168,12 @@ func (l *loop) Accepted(listener, t poller.Token, peer netip.AddrPort, err error
 		return
 	}
 	c := l.newConn(t, peer)
-	if slices.Contains(l.accepting.secure, listener) {
-		c.phase = phaseHello
-	}
 	if l.srv.conns.Add(1) > int64(l.srv.config.MaxConns) || l.drain.on {
 		l.refuse(c, errFull)
 		return
 	}
 	l.wheel.set(t.Slot(), c.heard+ticks(l.srv.config.HandshakeTimeout))
+	l.greet(c, listener)
 }
 
 // newConn is a connection that is not open yet.
@@ -218,6 +215,8 @@ func (l *loop) bytes(c *Conn, b []byte, src *poller.Buffer) {
 		l.keep(c, b)
 	case phaseHello:
 		l.hello(c, b)
+	case phaseProxy:
+		l.proxyHeader(c, b)
 	}
 }
 
@@ -405,6 +404,12 @@ func (l *loop) forget(c *Conn) {
 	c.in.Release()
 	if c.flags&flagSecure != 0 {
 		c.extra.secure.tls.Close()
+	}
+	if c.flags&flagDeflate != 0 {
+		l.uncompress(c)
+	}
+	if c.flags&flagCounted != 0 {
+		l.srv.gates.limiter.Release(c.RemoteAddr().Addr())
 	}
 	slot := c.token.Slot()
 	l.wheel.clear(slot)

@@ -26,19 +26,23 @@ const (
 	ReasonSlow                  // more unsent bytes than Config.MaxOutbound, under the policy SlowClose (1013)
 	ReasonPanic                 // a handler panicked (1011)
 	ReasonShutdown              // the server is going away (1001)
+	ReasonRate                  // the peer sent more than Config.Rates allow (4429)
+	ReasonExpired               // the authentication has expired, or did not come within Config.AuthTimeout (4401)
 )
 
 // The reasons for which a connection was refused before it was open.
 const (
-	ReasonRefusedRequest   Reason = iota + ReasonShutdown + 1 // not an acceptable WebSocket handshake (400, 405, 426, …)
-	ReasonRefusedHead                                         // a request head over its bounds (414, 431)
-	ReasonRefusedOrigin                                       // an Origin that is not this host's (403)
-	ReasonRefusedByApp                                        // Config.Authorize said no
-	ReasonRefusedFull                                         // Config.MaxConns or Config.MaxHTTP is reached, or the server is shutting down (503)
-	ReasonHandshakeTimeout                                    // no complete request within Config.HandshakeTimeout (408)
-	ReasonHandshakeGone                                       // the peer left before its handshake was answered
-	ReasonHandshakeTLS                                        // TLS could not be agreed on
-	reasons                                                   // how many there are
+	ReasonRefusedRequest   Reason = iota + ReasonExpired + 1 // not an acceptable WebSocket handshake (400, 405, 426, …)
+	ReasonRefusedHead                                        // a request head over its bounds (414, 431)
+	ReasonRefusedOrigin                                      // an Origin that is not this host's (403)
+	ReasonRefusedByApp                                       // Config.Authorize said no
+	ReasonRefusedFull                                        // Config.MaxConns or Config.MaxHTTP is reached, or the server is shutting down (503)
+	ReasonHandshakeTimeout                                   // no complete request within Config.HandshakeTimeout (408)
+	ReasonHandshakeGone                                      // the peer left before its handshake was answered
+	ReasonHandshakeTLS                                       // TLS could not be agreed on
+	ReasonRefusedProxy                                       // no PROXY header where one must be, a malformed one, or a peer that is no proxy (400, 403)
+	ReasonRefusedAddress                                     // more from one address than Config.PerAddress allows (429)
+	reasons                                                  // how many there are
 )
 
 var reasonTable = [reasons]struct {
@@ -61,6 +65,8 @@ var reasonTable = [reasons]struct {
 	ReasonSlow:             {name: "slow", code: StatusTryAgainLater, text: "reading too slowly", bound: true},
 	ReasonPanic:            {name: "panic", code: ws.StatusInternalServerError, text: "internal error"},
 	ReasonShutdown:         {name: "shutdown", code: ws.StatusGoingAway, text: "server is shutting down"},
+	ReasonRate:             {name: "rate", code: StatusTooManyMessages, text: "too many messages", bound: true},
+	ReasonExpired:          {name: "expired", code: StatusUnauthorized, text: "authentication expired"},
 	ReasonRefusedRequest:   {name: "refused_request"},
 	ReasonRefusedHead:      {name: "refused_head", bound: true},
 	ReasonRefusedOrigin:    {name: "refused_origin"},
@@ -69,10 +75,18 @@ var reasonTable = [reasons]struct {
 	ReasonHandshakeTimeout: {name: "handshake_timeout", bound: true},
 	ReasonHandshakeGone:    {name: "handshake_gone"},
 	ReasonHandshakeTLS:     {name: "handshake_tls"},
+	ReasonRefusedProxy:     {name: "refused_proxy"},
+	ReasonRefusedAddress:   {name: "refused_address", bound: true},
 }
 
 // StatusTryAgainLater is the close code 1013, registered with IANA after RFC 6455: the condition is temporary.
 const StatusTryAgainLater ws.StatusCode = 1013
+
+// Close codes of the range for applications (RFC 6455 7.4.2), each 4000 and the HTTP status that says the same.
+const (
+	StatusUnauthorized    ws.StatusCode = 4401
+	StatusTooManyMessages ws.StatusCode = 4429
+)
 
 // String is the reason's name in logs and metrics: lower case, stable.
 func (r Reason) String() string {
@@ -100,7 +114,7 @@ func Reasons() []Reason {
 }
 
 // Refused says whether the reason is one for which a connection was never opened.
-func (r Reason) Refused() bool { return r > ReasonShutdown && r < reasons }
+func (r Reason) Refused() bool { return r > ReasonExpired && r < reasons }
 
 // reasonOfCode names the reason of a protocol error by its close code.
 func reasonOfCode(code ws.StatusCode) Reason {

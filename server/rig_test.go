@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime"
 	"sync"
 	"testing"
@@ -196,6 +197,8 @@ type peer struct {
 	net.Conn
 	t  *testing.T
 	br *bufio.Reader
+
+	extensions string // what the server agreed to, of dialRaw
 }
 
 func (r *rig) tcp() *peer {
@@ -245,6 +248,11 @@ func (p *peer) write(b []byte) {
 	if _, err := p.Conn.Write(b); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// httpsClient is an HTTP client with TLS settings.
+func httpsClient(c *tls.Config) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: c, DisableKeepAlives: true}}
 }
 
 // frame is a masked frame's bytes.

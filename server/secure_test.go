@@ -101,7 +101,7 @@ func TestHTTPSOnTheSamePort(t *testing.T) {
 				io.WriteString(w, large+string(b))
 			})})
 			r.tls.MaxVersion = version
-			client := http.Client{Transport: &http.Transport{TLSClientConfig: r.tls, DisableKeepAlives: true}}
+			client := httpsClient(r.tls)
 			body := strings.Repeat("body ", 50_000)
 			resp, err := client.Post("https://"+r.addr+"/", "text/plain", strings.NewReader(body))
 			if err != nil {

@@ -18,17 +18,24 @@ import (
 
 // Server accepts, upgrades and serves WebSocket connections on its loops. All its methods may be called from any goroutine.
 type Server struct {
-	config Config
-	codec  wsproto.Codec
-	loops  []*loop
-	pool   *pool.Pool
-	plain  *plainHTTP
-	crew   *memtls.Crew // nil without Config.TLS
-	log    rarely
+	config   Config
+	codec    wsproto.Codec
+	inflate  wsproto.Codec // of connections with permessage-deflate
+	deflater wsproto.Deflater
+	shared   [maxWindowBits - minWindowBits + 1]extra // of those of them that keep nothing, by window bits
+	loops    []*loop
+	pool     *pool.Pool
+	plain    *plainHTTP
+	crew     *memtls.Crew // nil without Config.TLS
+	gates    gates
+	log      rarely
 
 	conns   atomic.Int64
 	adopted atomic.Uint64 // connections that came by Upgrade
 	panics  atomic.Uint64
+
+	compressing atomic.Int64 // connections with permessage-deflate
+	windows     atomic.Int64 // bytes reserved for their windows
 
 	mu      sync.Mutex
 	started bool
@@ -49,12 +56,21 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, done: make(chan struct{}), log: rarely{logger: c.Logger}}
+	g, err := newGates(&c)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	s := &Server{config: c, gates: g, done: make(chan struct{}), log: rarely{logger: c.Logger}}
 	s.codec = wsproto.Codec{
 		Role:         wsproto.Server,
 		MaxMessage:   c.MaxMessage,
 		MaxFragments: c.MaxFragments,
 		NewBuffer:    func(n int) wsproto.Buffer { return pool.Get(n) },
+	}
+	s.inflate = deflateCodec(s.codec)
+	s.deflater.Level = c.CompressionLevel
+	for i := range s.shared {
+		s.shared[i].deflate = &deflated{bits: minWindowBits + i}
 	}
 	if c.TLS != nil {
 		s.crew = memtls.NewCrew(memtls.CrewConfig{MaxUnderWay: c.MaxTLSHandshakes, Timeout: c.HandshakeTimeout})

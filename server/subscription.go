@@ -113,7 +113,7 @@ func (l *loop) stepsLocked(c *Conn) {
 			if first == nil {
 				first = p.frame
 			}
-			e.frame, e.kind, e.sub = first.Frame(), entryData, nil
+			e.frame, e.kind, e.sub = c.firstLocked(first), entryData, nil
 			o.bytes += len(e.frame)
 			continue
 		}

@@ -28,7 +28,7 @@ func (l *loop) timeout(c *Conn) {
 	switch state := c.State(); {
 	case ending:
 		l.end(c, Close{})
-	case c.phase == phaseHello || c.phase == phaseShaking:
+	case c.phase == phaseHello || c.phase == phaseShaking || c.phase == phaseProxy:
 		l.end(c, Close{Reason: ReasonHandshakeTimeout})
 	case state == Connecting && c.phase != phaseDiscard:
 		l.refuse(c, errSlow)
@@ -73,6 +73,14 @@ func (l *loop) check(c *Conn) {
 		default:
 			next = min(next, after-min(idle, after-1)-l.random(after/8))
 		}
+	}
+	if c.flags&flagExpires != 0 && c.extra.expires != 0 {
+		left := int32(c.extra.expires - now)
+		if left <= 0 {
+			c.fail(Close{Reason: ReasonExpired})
+			return
+		}
+		next = min(next, uint32(left))
 	}
 	next = min(next, l.checkSilence(c))
 	if next != never {

@@ -90,10 +90,10 @@ func (t *Topic) Publish(p Publication) {
 	}
 	pub := &publication{op: p.Op, seq: p.Seq}
 	if t.config.Retain && p.Snapshot != nil {
-		pub.snapshot = wsproto.Prepare(p.Op, p.Snapshot)
+		pub.snapshot = t.srv.prepare(p.Op, p.Snapshot)
 	}
 	if p.Seq == 0 {
-		pub.frame = wsproto.Prepare(p.Op, p.Payload)
+		pub.frame = t.srv.prepare(p.Op, p.Payload)
 	} else if t.config.Conflate {
 		pub.head, pub.tail = bytes.Clone(p.Payload), bytes.Clone(p.Tail)
 	}

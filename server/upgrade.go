@@ -10,7 +10,9 @@ import (
 	"net/netip"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/roostws/roost/gate"
 	"github.com/roostws/roost/internal/memtls"
 	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/wsproto"
@@ -37,26 +39,16 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refuseHTTP(w, err)
 	}
-	if s.conns.Add(1) > int64(s.config.MaxConns) {
-		s.conns.Add(-1)
-		return refuseHTTP(w, errFull)
+	a := &adoption{server: s, request: req}
+	if err := a.admit(r); err != nil {
+		return refuseHTTP(w, err)
 	}
-	a := &adoption{request: req}
-	if s.config.Authorize == nil {
-		a.accept, err = SameOrigin(req)
-	} else {
-		a.accept, err = s.authorize(req)
-	}
-	if err != nil {
-		s.conns.Add(-1)
-		var refusal *wsproto.Refusal
-		if !errors.As(err, &refusal) {
-			err = errDenied
-		}
+	if err := a.authorize(); err != nil {
+		a.giveUp()
 		return refuseHTTP(w, err)
 	}
 	if err := a.take(w); err != nil {
-		s.conns.Add(-1)
+		a.giveUp()
 		return err
 	}
 	l := s.loops[s.adopted.Add(1)%uint64(len(s.loops))]
@@ -80,12 +72,55 @@ func NewListener(l net.Listener) net.Listener { return memtls.Listener{Listener:
 
 // adoption is a connection on its way from net/http to a loop.
 type adoption struct {
+	server  *Server
 	request *wsproto.Request
+	counted bool // by the limiter
 	accept  Accept
 	fd      int
 	peer    netip.AddrPort
 	secure  *memtls.Conn // nil without TLS
 	early   []byte       // what the client sent behind its request, decrypted
+}
+
+// admit finds out whose the connection is, and applies the limits.
+func (a *adoption) admit(r *http.Request) error {
+	s := a.server
+	a.peer, _ = netip.ParseAddrPort(r.RemoteAddr) // not valid where it is no TCP: take fails then
+	if f := &s.gates.forwarding; f.Expects(a.peer.Addr()) {
+		a.peer = f.Client(a.peer, a.request)
+	}
+	if s.conns.Add(1) > int64(s.config.MaxConns) {
+		s.conns.Add(-1)
+		return errFull
+	}
+	verdict, wait := s.gates.limiter.Admit(a.peer.Addr(), time.Since(s.gates.epoch))
+	if verdict.Refused() {
+		s.conns.Add(-1)
+		return verdict.Refusal(wait)
+	}
+	a.counted = verdict == gate.Counted
+	return nil
+}
+
+// giveUp gives back what admit has counted.
+func (a *adoption) giveUp() {
+	a.server.conns.Add(-1)
+	if a.counted {
+		a.server.gates.limiter.Release(a.peer.Addr())
+	}
+}
+
+// authorize asks whether the handshake is welcome.
+func (a *adoption) authorize() error {
+	err := a.server.checkOrigin(a.request)
+	if err == nil && a.server.config.Authorize != nil {
+		a.accept, err = a.server.authorize(a.request)
+	}
+	var refusal *wsproto.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		return errDenied
+	}
+	return err
 }
 
 // take hijacks the connection and takes its socket.
@@ -94,19 +129,20 @@ func (a *adoption) take(w http.ResponseWriter) error {
 	if err != nil {
 		return refuseHTTP(w, &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "hijack", Body: "this server cannot be upgraded from\n"})
 	}
-	defer conn.Close() // what is left of it: the socket was duplicated
+	socket := conn
+	defer func() { socket.Close() }() // what is left of it is a duplicate
 	if n := rw.Reader.Buffered(); n > 0 {
 		a.early = make([]byte, n)
 		if _, err := io.ReadFull(rw.Reader, a.early); err != nil {
 			return fmt.Errorf("server: Upgrade: %w", err)
 		}
 	}
-	socket := conn
 	if secure, ok := conn.(*tls.Conn); ok {
-		if a.secure, socket, err = memtls.Adopt(secure); err != nil {
+		adopted, under, err := memtls.Adopt(secure)
+		if err != nil {
 			return fmt.Errorf("server: Upgrade: wrap the listener by server.NewListener: %w", err)
 		}
-		defer socket.Close()
+		a.secure, socket = adopted, under
 	} else if s, ok := conn.(*memtls.Socket); ok {
 		socket = s.Unwrap()
 	}
@@ -119,9 +155,6 @@ func (a *adoption) take(w http.ResponseWriter) error {
 		return fmt.Errorf("server: Upgrade: %w", err)
 	}
 	a.fd = fds[0]
-	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
-		a.peer = addr.AddrPort()
-	}
 	return nil
 }
 
@@ -129,10 +162,13 @@ func (a *adoption) take(w http.ResponseWriter) error {
 func (l *loop) adopt(a *adoption) {
 	t, err := l.engine.Add(a.fd)
 	if err != nil { // the loop has ended, or there is no memory: the client sees the end of the stream
-		l.srv.conns.Add(-1)
+		a.giveUp()
 		return
 	}
 	c := l.newConn(t, a.peer)
+	if a.counted {
+		c.flags |= flagCounted
+	}
 	if a.secure != nil {
 		c.extras().secure = &secure{tls: a.secure}
 		c.flags |= flagSecure
@@ -182,6 +218,9 @@ func refuseHTTP(w http.ResponseWriter, err error) error {
 	h := w.Header()
 	for _, f := range refusal.Header {
 		h.Add(f.Name, f.Value)
+	}
+	if refusal.Status == http.StatusUpgradeRequired { // RFC 9110 15.5.22 wants it
+		h.Set("Upgrade", "websocket")
 	}
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")

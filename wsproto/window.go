@@ -35,6 +35,17 @@ func (d Deflate) Windows(own Role) (in, out *Window) {
 	return in, out
 }
 
+// Memory returns how many bytes the windows of a connection's side can take.
+func (d Deflate) Memory(own Role) (n int) {
+	in, out := d.Windows(own)
+	for _, w := range []*Window{in, out} {
+		if w != nil {
+			n += w.size
+		}
+	}
+	return n
+}
+
 // SendBits returns the window bits of what a connection's side sends, 8 to 15,
 // for [Deflater] and [Prepared.Deflated].
 func (d Deflate) SendBits(own Role) int { return d.direction(own).bits }

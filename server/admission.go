@@ -1,0 +1,150 @@
+package server
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/roostws/roost/gate"
+	"github.com/roostws/roost/poller"
+	"github.com/roostws/roost/wsproto"
+)
+
+// gates is who may come in, made of the Config.
+type gates struct {
+	proxy      gate.ProxyProtocol
+	forwarding gate.Forwarding
+	limiter    *gate.Limiter // nil: no limit for an address
+	rates      *gate.Rates   // nil: no limit for what a connection sends
+	epoch      time.Time     // of the limiter's clock, which all loops share
+}
+
+func newGates(c *Config) (g gates, err error) {
+	g = gates{proxy: c.ProxyProtocol, forwarding: c.Forwarding, epoch: time.Now()}
+	if err := errors.Join(g.proxy.Check(), g.forwarding.Check()); err != nil {
+		return g, err
+	}
+	if g.limiter, err = gate.NewLimiter(c.PerAddress); err != nil {
+		return g, err
+	}
+	rates := c.Rates
+	rates.Tick = tick
+	g.rates, err = gate.NewRates(rates)
+	return g, err
+}
+
+// greet decides with what a connection begins that was just accepted: a proxy's header, TLS, or a request. Limits wait until its
+// address is known.
+func (l *loop) greet(c *Conn, listener poller.Token) {
+	secure := slices.Contains(l.accepting.secure, listener)
+	header, err := l.srv.gates.proxy.Expects(c.RemoteAddr().Addr())
+	switch {
+	case err != nil && secure: // nothing can be said before TLS
+		l.end(c, Close{Reason: ReasonRefusedProxy})
+		return
+	case err != nil:
+		l.refuseBecause(c, err, ReasonRefusedProxy)
+		return
+	case header:
+		c.phase = phaseProxy
+		c.life = &lifecycle{secure: secure}
+	case l.admitSocket(c) && secure:
+		c.phase = phaseHello
+	}
+}
+
+// proxyHeader gathers the header that a proxy sends in front of its client's bytes.
+func (l *loop) proxyHeader(c *Conn, b []byte) {
+	l.keep(c, b)
+	b = c.life.bytes()
+	h, n, err := l.srv.gates.proxy.Read(b)
+	switch {
+	case err == gate.ErrMore:
+		return
+	case err != nil && c.life.secure:
+		l.end(c, Close{Reason: ReasonRefusedProxy, Err: err})
+		return
+	case err != nil:
+		l.refuseBecause(c, err, ReasonRefusedProxy)
+		return
+	}
+	if h.Source.IsValid() {
+		c.setAddr(h.Source)
+	}
+	head, size, secure := c.life.head, c.life.size, c.life.secure
+	c.life = nil
+	c.phase = phaseHandshake
+	if l.admitSocket(c) {
+		if secure {
+			c.phase = phaseHello
+		}
+		if size > n {
+			l.bytes(c, head.Bytes()[n:size], nil)
+		}
+	}
+	head.Release()
+}
+
+func (c *Conn) setAddr(a netip.AddrPort) { c.ip, c.port = a.Addr().As16(), a.Port() }
+
+// admitSocket applies the limits for an address, unless the request will tell whose connection it is. If it says no, the connection
+// is on its way out.
+func (l *loop) admitSocket(c *Conn) bool {
+	return l.srv.gates.forwarding.Expects(c.RemoteAddr().Addr()) || l.admit(c)
+}
+
+// identify takes the client's address from a request that a trusted proxy has handed on, and applies the limits for it.
+func (l *loop) identify(c *Conn, r *wsproto.Request) bool {
+	f := &l.srv.gates.forwarding
+	if !f.Expects(c.RemoteAddr().Addr()) {
+		return true
+	}
+	c.setAddr(f.Client(c.RemoteAddr(), r))
+	return l.admit(c)
+}
+
+func (l *loop) admit(c *Conn) bool {
+	limiter := l.srv.gates.limiter
+	if limiter == nil {
+		return true
+	}
+	l.now()
+	verdict, wait := limiter.Admit(c.RemoteAddr().Addr(), l.turn.Sub(l.srv.gates.epoch))
+	switch {
+	case verdict == gate.Counted:
+		c.flags |= flagCounted
+	case verdict.Refused():
+		l.refuseBecause(c, verdict.Refusal(wait), ReasonRefusedAddress)
+		return false
+	}
+	return true
+}
+
+// takes holds what has come against the rates, and says whether the connection keeps to them.
+func (l *loop) takes(c *Conn, messages, bytes int) bool {
+	return l.srv.gates.rates == nil || c.extra.pace.Take(l.srv.gates.rates, messages, bytes, l.now()) == 0
+}
+
+// expireAt has a connection end at a time, for want of authentication; the zero time: never.
+func (l *loop) expireAt(c *Conn, at time.Time) {
+	if at.IsZero() {
+		c.extra.expires = 0
+		return
+	}
+	now := l.now()
+	c.extra.expires = max(1, now+ticks(min(max(0, time.Until(at)), maxTimeout)))
+	l.wheel.sooner(c.token.Slot(), c.extra.expires)
+}
+
+// Renew moves the time at which the connection ends with 4401 (Accept.Expires, Config.AuthTimeout): the peer has shown a newer token,
+// or its first. The zero time means never. It has no effect on a connection that has no such time, and none after the end. Any
+// goroutine.
+func (c *Conn) Renew(until time.Time) {
+	t := c.token
+	c.loop.call(func() {
+		if c := c.loop.conns.live(t); c != nil && c.State() == Open && c.flags&flagExpires != 0 {
+			c.loop.expireAt(c, until)
+		}
+	})
+}
