@@ -237,7 +237,7 @@ func TestAHalfClosedPeerStillGetsEveryEcho(t *testing.T) {
 		}
 		go func() {
 			p.Conn.Write(all)
-			p.Conn.(*net.TCPConn).CloseWrite()
+			p.socket().CloseWrite()
 		}()
 		for range 1000 {
 			p.want(ws.OpBinary, string(make([]byte, 300)))

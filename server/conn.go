@@ -31,11 +31,11 @@ type Conn struct {
 
 	extra *extra // not changed once the connection is open
 
-	ip      [16]byte // not changed
+	ip      [16]byte // not changed once the connection is open, and port
 	port    uint16
 	partial uint16 // the loop's: low bits of the tick at which the incomplete message began
-	phase   phase  // the loop's
 	flags   flags  // the loop's
+	phase   phase  // the loop's
 	posted  posted // guarded by mu
 	heard   uint32 // the loop's: the tick of the last byte from the peer
 	state   atomic.Uint32

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -98,7 +97,7 @@ func TestAHandlerMaySendMoreThanTheKernelTakes(t *testing.T) {
 				// overrun a small receive buffer by their overhead, and the kernel then drops ACKs too.
 				alone := messages == 1
 				if alone {
-					p.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+					p.socket().SetReadBuffer(64 << 10)
 				}
 				requests := min(total/size/messages, 2000) + 1
 				for i := range requests {

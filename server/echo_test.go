@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -31,7 +30,7 @@ func TestEchoOfBytesThatComeOneAtATime(t *testing.T) {
 		c.Handler.OnMessage = echo
 		r := start(t, c)
 		p := r.tcp()
-		p.Conn.(*net.TCPConn).SetNoDelay(true)
+		p.socket().SetNoDelay(true)
 		request := "GET /x?y HTTP/1.1\r\nHost: " + r.addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 		all := append([]byte(request), frame(ws.OpText, true, []byte("héllo"))...)
 		all = append(all, frame(ws.OpText, false, []byte("in "))...)

@@ -122,7 +122,7 @@ func TestPeersThatCloseAndDoNotReadTheReply(t *testing.T) {
 		goodbye := append(frame(ws.OpText, true, []byte("last words")), frame(ws.OpClose, true, ws.NewCloseFrameBody(1000, "bye"))...)
 		for _, leave := range []func(*peer){
 			func(p *peer) { p.Close() },                          // FIN, then a reset at the reply
-			func(p *peer) { p.Conn.(*net.TCPConn).CloseWrite() }, // FIN, and the reply stays unread
+			func(p *peer) { p.socket().CloseWrite() }, // FIN, and the reply stays unread
 			func(p *peer) {},                                     // not even that
 		} {
 			for range each {

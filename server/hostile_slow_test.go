@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -132,7 +131,7 @@ const unreadWindow = 256 << 10
 
 // flood has a peer that reads nothing send count messages that are to be echoed, each with its number, or as many as it can.
 func (p *peer) flood(count, size int) chan error {
-	p.Conn.(*net.TCPConn).SetReadBuffer(unreadWindow)
+	p.socket().SetReadBuffer(unreadWindow)
 	wrote := make(chan error, 1)
 	go func() {
 		var err error

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 // connection's queue. It returns how many there are.
 func (p *peer) clog(r *rig, conn *Conn) (messages int) {
 	r.t.Helper()
-	p.Conn.(*net.TCPConn).SetReadBuffer(unreadWindow)
+	p.socket().SetReadBuffer(unreadWindow)
 	payload := bytes.Repeat([]byte("clog"), 16<<10)
 	f := frame(ws.OpBinary, true, payload)
 	clogged := func() bool {
@@ -125,7 +124,7 @@ func TestAHalfClosedPeerThatHasNotReadYetLosesNothing(t *testing.T) {
 		other := r.bystander()
 		receive(t, "OnOpen", opened)
 		messages := p.clog(r, conn)
-		if err := p.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		if err := p.socket().CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "the server to see the end", func() bool { return conn.State() >= Closing })
