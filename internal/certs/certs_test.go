@@ -131,7 +131,7 @@ func TestAChangedPairIsLoaded(t *testing.T) {
 				change(r.files)
 				time.Sleep(lookEvery - 1)
 				r.mustShow("a.test") // the files are not looked at yet
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				r.mustShow("b.test")
 				r.mustHaveLogged(1, logged)
 				time.Sleep(time.Hour)
@@ -318,5 +318,36 @@ func TestManyHandshakesAtOnce(t *testing.T) {
 		group.Wait()
 		r.mustShow("b.test")
 		r.mustHaveLogged(1, logged)
+	})
+}
+
+// TestNobodyWaitsForTheFiles while somebody else looks at them.
+func TestNobodyWaitsForTheFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, makePair("a.test"))
+		write(r.files, makePair("b.test"))
+		time.Sleep(lookEvery)
+		r.store.looking.Lock()
+		r.mustShow("a.test")
+		r.store.looking.Unlock()
+		r.mustShow("b.test")
+	})
+}
+
+// TestFilesThatComeBackAreNews though they are those that were loaded.
+func TestFilesThatComeBackAreNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, makePair("a.test"))
+		away := r.files.Key + ".away"
+		for i := range 2 {
+			check(os.Rename(r.files.Key, away))
+			time.Sleep(lookEvery)
+			r.mustShow("a.test")
+			r.mustHaveLogged(i+1, broken)
+			check(os.Rename(away, r.files.Key))
+			time.Sleep(lookEvery)
+			r.mustShow("a.test")
+			r.mustHaveLogged(i+1, logged)
+		}
 	})
 }

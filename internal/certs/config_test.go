@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -153,5 +154,38 @@ func TestHTTP11Only(t *testing.T) {
 				t.Errorf("%q, %v, want %q", state.NegotiatedProtocol, err, tt.want)
 			}
 		})
+	}
+}
+
+// counted is a net.Conn that counts writes: crypto/tls makes one for each record.
+type counted struct {
+	net.Conn
+	writes int
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.writes++
+	return c.Conn.Write(p)
+}
+
+func TestWhatIsWrittenAtOnceIsOneRecord(t *testing.T) {
+	cert, _ := selfSigned(t)
+	a, b := sockets(t)
+	read := make(chan error)
+	go func() {
+		_, err := io.ReadFull(tls.Client(a, &tls.Config{InsecureSkipVerify: true}), make([]byte, 16<<10))
+		read <- err
+	}()
+	conn := &counted{Conn: b}
+	server := tls.Server(conn, Config(Fixed(cert)))
+	if err := server.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	conn.writes = 0
+	if _, err := server.Write(make([]byte, 16<<10)); err != nil || conn.writes != 1 {
+		t.Errorf("%d records, %v, want 1", conn.writes, err)
+	}
+	if err := <-read; err != nil {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -174,8 +175,14 @@ func standard(t *testing.T, version uint16) (*tls.Conn, *tls.Conn) {
 	defer listener.Close()
 	dialed := make(chan *tls.Conn)
 	go func() {
-		client, err := tls.Dial("tcp", listener.Addr().String(), clientConfig(version))
+		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
+			t.Error(err)
+			dialed <- nil
+			return
+		}
+		client := tls.Client(&corked{Conn: conn}, clientConfig(version))
+		if err := client.Handshake(); err != nil {
 			t.Error(err)
 		}
 		dialed <- client
@@ -197,6 +204,54 @@ func standard(t *testing.T, version uint16) (*tls.Conn, *tls.Conn) {
 		conn.Close()
 	})
 	return conn, client
+}
+
+// corked is a net.Conn that can gather what is written.
+type corked struct {
+	net.Conn
+	on   bool
+	held []byte
+}
+
+func (c *corked) Write(p []byte) (int, error) {
+	if c.on {
+		c.held = append(c.held, p...)
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// TestRecordsThatWereReadAheadAreKept: crypto/tls reads from a socket as much as
+// it has room for.
+func TestRecordsThatWereReadAheadAreKept(t *testing.T) {
+	conn, client := standard(t, tls.VersionTLS13)
+	cork := client.NetConn().(*corked)
+	cork.on = true
+	want := ""
+	for i := range 10 {
+		message := fmt.Sprintf("message %d;", i)
+		if _, err := io.WriteString(client, message); err != nil {
+			t.Fatal(err)
+		}
+		want += message
+	}
+	if _, err := cork.Conn.Write(cork.held); err != nil {
+		t.Fatal(err)
+	}
+	cork.on = false
+	first := make([]byte, len("message 0;"))
+	if _, err := io.ReadFull(conn, first); err != nil {
+		t.Fatal(err)
+	}
+	c, socket, err := Adopt(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	got, err := c.Feed(first, nil)
+	if err != nil || string(got) != want {
+		t.Errorf("Feed: %q, %v, want %q", got, err, want)
+	}
 }
 
 func TestAdoptRefuses(t *testing.T) {

@@ -164,7 +164,7 @@ func (c *Conn) drain(dst []byte) ([]byte, error) {
 		case err != nil: // also together with bytes
 			c.wire.in = nil
 			return dst, err
-		case n < room && len(c.wire.in) == 0 && !c.fresh && !c.wire.eof:
+		case n < room && len(c.wire.in) == 0 && !c.fresh:
 			return dst, nil
 		}
 	}

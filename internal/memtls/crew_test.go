@@ -150,7 +150,7 @@ func TestADeadlineWhileWaiting(t *testing.T) {
 		if done, err := late.Handshaken(); done || err != nil || told.Load() != 0 {
 			t.Errorf("Handshaken before the deadline: %v, %v, told %d times", done, err, told.Load())
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if done, err := late.Handshaken(); !done || !errors.Is(err, ErrSlow) || told.Load() != 1 {
 			t.Errorf("Handshaken at the deadline: %v, %v, told %d times", done, err, told.Load())
@@ -186,13 +186,14 @@ func TestTheServersContextEndsHandshakes(t *testing.T) {
 				t.Errorf("%d: Handshaken: %v, %v", i, done, err)
 			}
 		}
-		late := Server(serverConfig(), func() {})
+		var told atomic.Int32
+		late := Server(serverConfig(), func() { told.Add(1) })
 		if err := crew.Start(ctx, late); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if done, err := late.Handshaken(); !done || err != shutdown {
-			t.Errorf("started later: Handshaken: %v, %v", done, err)
+		if done, err := late.Handshaken(); !done || err != shutdown || told.Load() != 1 {
+			t.Errorf("started later: Handshaken: %v, %v, told %d times", done, err, told.Load())
 		}
 		if u, w := crew.Load(); u != 0 || w != 0 {
 			t.Errorf("%d are under way, %d wait", u, w)
@@ -258,7 +259,7 @@ func TestStartsAreLimited(t *testing.T) {
 		for i := range 5 {
 			time.Sleep(50*time.Millisecond - 1)
 			c.mustBe(int32(2+i), 2+i, 5-i)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			c.mustBe(int32(3+i), 3+i, 4-i)
 		}
 		time.Sleep(time.Second)

@@ -173,3 +173,22 @@ func TestWhatMayWaitForTheHandshakeIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestTheEndComesRightBehindTheHandshake, in one read with its last message.
+func TestTheEndComesRightBehindTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, clientConfig(tls.VersionTLS13), serverConfig())
+		synctest.Wait()
+		p.feedServer(p.client.Output(nil), synctest.Wait)
+		p.feedClient(p.server.Output(nil), synctest.Wait)
+		p.feedServer(p.client.CloseNotify(seal(t, p.client, "last")), synctest.Wait)
+		if done, err := p.server.Handshaken(); !done || err != nil {
+			t.Fatalf("Handshaken: %v, %v", done, err)
+		}
+		for _, want := range []string{"last", ""} {
+			if plain, err := p.server.Feed(nil, []byte("more")); err != io.EOF || string(plain) != want {
+				t.Errorf("Feed: %q, %v, want %q", plain, err, want)
+			}
+		}
+	})
+}

@@ -63,6 +63,7 @@ func TestHello(t *testing.T) {
 		"too long by its records":         {inRecords(helloOf(MaxHello/6+1), 1), 0, ErrHelloTooLong},
 		"in records, as long as may be":   {inRecords(helloOf(MaxHello-2*head), MaxHello/2), -1, nil},
 		"in records, a byte longer":       {inRecords(helloOf(MaxHello-2*head+1), MaxHello/2), 0, ErrHelloTooLong},
+		"no room for another header":      {inRecords(helloOf(MaxHello-6), MaxHello-8)[:MaxHello-3], 0, ErrHelloTooLong},
 		"16 MiB":                          {[]byte{22, 3, 1, 0, 100, 1, 0xff, 0xff, 0xff}, 0, ErrHelloTooLong},
 		"a record past 16 KiB":            {[]byte{22, 3, 1, 0x48}, 0, ErrNotTLS},
 		"no record, and it is long":       {[]byte{22, 3, 1, 0x40, 0x01}, 0, ErrHelloTooLong},
@@ -181,10 +182,14 @@ func TestTheHelloIsHandedOnInRecords(t *testing.T) {
 				t.Fatalf("%d bytes begin with % x", size, b[:9])
 			}
 			var got []byte
+			first := 0
 			for b = b[6:]; len(b) > 0; {
 				end := records{}.end(b)
 				if end < 0 || end > headerLen+maxFragment {
 					t.Fatalf("%d bytes in records of %d: one that ends at %d of %d", size, fragment, end, len(b))
+				}
+				if first = max(first, end-headerLen); end-headerLen < first/2 {
+					t.Errorf("%d bytes: one record has %d of them, the first %d", size, end-headerLen, first)
 				}
 				got, b = append(got, b[headerLen:end]...), b[end:]
 			}

@@ -45,7 +45,7 @@ func idleServer(tb testing.TB, version, suite uint16, server *tls.Config) *Conn 
 	}
 	request := "GET / HTTP/1.1\r\n" + strings.Repeat("Field: value of a field\r\n", 20) + "\r\n"
 	p.feedServer(seal(tb, p.client, request), noWait)
-	p.feedClient(seal(tb, p.server, "HTTP/1.1 101 "+http.StatusText(101)), noWait)
+	p.feedClient(seal(tb, p.server, "HTTP/1.1 101 "+http.StatusText(http.StatusSwitchingProtocols)), noWait)
 	roundTrip(tb, p)()
 	return p.server
 }

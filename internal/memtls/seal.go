@@ -36,8 +36,8 @@ func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 // SealFrames is Seal for the frames one behind the other. Frames that fit
 // together into scratch's capacity are copied there and share records; what
 // does not fit goes out by itself. With MaxPlaintext of scratch small frames
-// fill whole records. Scratch may be any goroutine's while nobody else uses it;
-// neither it nor frames are kept.
+// fill whole records. Neither it nor frames are kept: one scratch will do for
+// all connections of a loop.
 func (c *Conn) SealFrames(dst []byte, frames [][]byte, scratch []byte) ([]byte, error) {
 	if err := c.sealable(); err != nil {
 		return dst, err
