@@ -315,6 +315,9 @@ func TestWindowsAreMadeWhereSomethingIsTakenOver(t *testing.T) {
 		if in != nil && in.size != 1<<14 || out != nil && out.size != 1<<9 {
 			t.Fatalf("%+v: %+v, %+v", d, in, out)
 		}
+		if d.Memory(Server) != memory(in)+memory(out) {
+			t.Fatalf("%+v: %d", d, d.Memory(Server))
+		}
 		in, out = d.Windows(Client)
 		if (in == nil) != d.ServerNoContextTakeover || (out == nil) != d.ClientNoContextTakeover {
 			t.Fatalf("%+v: %v, %v", d, in, out)
@@ -326,4 +329,11 @@ func TestWindowsAreMadeWhereSomethingIsTakenOver(t *testing.T) {
 	if in, out := (Deflate{}).Windows(Server); in != nil || out != nil {
 		t.Fatal("windows without compression")
 	}
+}
+
+func memory(w *Window) int {
+	if w == nil {
+		return 0
+	}
+	return w.size
 }

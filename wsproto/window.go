@@ -22,34 +22,45 @@ const maxDictionary = 4 << 10
 // in takes up to 1<<bits bytes, by the other side's window bits, and out up to
 // 4 KiB or 1<<bits, by the own ones.
 func (d Deflate) Windows(own Role) (in, out *Window) {
-	receive, send := d.direction(Client), d.direction(Server)
-	if own == Client {
-		receive, send = send, receive
+	receive, send := d.sizes(own)
+	if receive > 0 {
+		in = &Window{size: receive}
 	}
-	if receive.takeover {
-		in = &Window{size: 1 << receive.bits}
-	}
-	if send.takeover {
-		out = &Window{size: min(1<<send.bits, maxDictionary)}
+	if send > 0 {
+		out = &Window{size: send}
 	}
 	return in, out
 }
 
-// SendBits returns the window bits of what a connection's side sends, 8 to 15,
-// for [Deflater] and [Prepared.Deflated].
-func (d Deflate) SendBits(own Role) int { return d.direction(own).bits }
-
-// direction is what was agreed on for the messages of one side.
-type direction struct {
-	bits     int
-	takeover bool
+// Memory returns how many bytes the Windows of a connection's side may grow to,
+// so that a server with a bound for all can ask before it agrees.
+func (d Deflate) Memory(own Role) int {
+	receive, send := d.sizes(own)
+	return receive + send
 }
 
-func (d Deflate) direction(from Role) direction {
-	if from == Server {
-		return direction{d.ServerMaxWindowBits, d.negotiated() && !d.ServerNoContextTakeover}
+// sizes returns the windows' sizes in bytes, zero without context takeover.
+func (d Deflate) sizes(own Role) (receive, send int) {
+	fromServer, fromClient := 1<<d.ServerMaxWindowBits, 1<<d.ClientMaxWindowBits
+	if d.ServerNoContextTakeover || !d.negotiated() {
+		fromServer = 0
 	}
-	return direction{d.ClientMaxWindowBits, d.negotiated() && !d.ClientNoContextTakeover}
+	if d.ClientNoContextTakeover || !d.negotiated() {
+		fromClient = 0
+	}
+	if own == Client {
+		return fromServer, min(fromClient, maxDictionary)
+	}
+	return fromClient, min(fromServer, maxDictionary)
+}
+
+// SendBits returns the window bits of what a connection's side sends, 8 to 15,
+// for [Deflater] and [Prepared.Deflated].
+func (d Deflate) SendBits(own Role) int {
+	if own == Client {
+		return d.ClientMaxWindowBits
+	}
+	return d.ServerMaxWindowBits
 }
 
 // Forget makes a sender refer to nothing that it has sent so far, which is
