@@ -186,6 +186,7 @@ func TestClientChecksTheAnswer(t *testing.T) {
 		{"RFC 6455, 9.1 another beside it", all, "", []string{pd + ", foo"}, nil},
 		{"RFC 6455, 9.1 another header beside it", all, "", []string{pd, "foo"}, nil},
 		{"RFC 6455, 9.1 malformed", all, "", []string{pd + "; ="}, nil},
+		{"RFC 6455, 9.1 malformed behind it", all, "", []string{pd + ", ="}, nil},
 		{"RFC 6455, 9.1 empty", all, "", []string{""}, nil},
 		{"5.1 declined", all, "", nil, &Deflate{}},
 		{"5.1 accepted", all, "", []string{pd}, agreed(Deflate{})},

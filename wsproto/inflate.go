@@ -145,12 +145,11 @@ func (z *inflater) inflate(c *Codec, payload []byte, w *Window) error {
 		if err := z.stream(c); err != nil {
 			return err
 		}
-		switch at := z.src.at; {
-		case at == tail+len(finalBlock), at == tail, at == end:
+		if at := z.src.at; at == tail+len(finalBlock) || at == tail || at == end {
 			return nil
-		case at > end:
-			return errCorrupt // the tail was taken for data
 		}
+		// Elsewhere behind the payload no block can start: what is left of the
+		// tail or of finalBlock is none.
 		dict = z.window(w)
 	}
 	return errStreams
