@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/roostws/roost/wsproto"
 )
 
 // Config is everything that Dial can be told. Its zero value works. Dial copies what it keeps, but the header, the subprotocols and
@@ -38,6 +40,10 @@ type Config struct {
 	// it sends nothing for PingGrace after that, the connection ends with ErrSilent. So it does when the server takes nothing of a
 	// Write for the sum of both. 0: 30 s and 10 s; PingAfter < 0: no heartbeat.
 	PingAfter, PingGrace time.Duration
+
+	// Deflate offers permessage-deflate (RFC 7692) as it says; its zero value offers all that compresses best, for up to 36 KiB of
+	// memory. nil: no compression. Messages of fewer than 128 bytes go as they are.
+	Deflate *wsproto.DeflateConfig
 
 	MaxMessage int // bytes of a received message at most, more end with 1009; 0: 1 MiB
 }

@@ -34,12 +34,15 @@ type Conn struct {
 	decoder  wsproto.Decoder
 	buf      []byte // nil until the first read
 	unread   []byte // of buf, not decoded yet
+	received *wsproto.Window
 	silentAt time.Time
 	pinged   bool // the heartbeat has asked for its ping
 
 	// The writer's: of who has put its token into writing.
 	writing   chan struct{}
 	out       []byte
+	deflate   int // window bits of what is compressed; 0: nothing is
+	sent      *wsproto.Window
 	pings     uint64 // sent by Ping
 	closeSent bool   // no frame may follow
 
@@ -53,7 +56,7 @@ type Conn struct {
 }
 
 func newConn(conn, raw net.Conn, config Config, response wsproto.Response, rest []byte) *Conn {
-	return &Conn{
+	c := &Conn{
 		conn:         conn,
 		raw:          raw,
 		subprotocol:  response.Subprotocol,
@@ -67,7 +70,15 @@ func newConn(conn, raw net.Conn, config Config, response wsproto.Response, rest 
 		writing:      make(chan struct{}, 1),
 		gone:         make(chan struct{}),
 	}
+	if d := response.Deflate; d != (wsproto.Deflate{}) {
+		c.codec.Deflate, c.deflate = true, d.SendBits(wsproto.Client)
+		c.received, c.sent = d.Windows(wsproto.Client)
+	}
+	return c
 }
+
+// Compressed tells whether permessage-deflate was agreed on.
+func (c *Conn) Compressed() bool { return c.codec.Deflate }
 
 // Subprotocol returns the subprotocol that the server chose, "" for none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }

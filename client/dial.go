@@ -77,6 +77,7 @@ func newDialer(address string, config Config) (*dialer, error) {
 		Host:         cmp.Or(config.Host, u.Host),
 		Origin:       config.Origin,
 		Subprotocols: slices.Clone(config.Subprotocols),
+		Deflate:      config.Deflate,
 	}
 	for _, name := range slices.Sorted(maps.Keys(config.Header)) {
 		for _, value := range config.Header[name] {

@@ -21,8 +21,6 @@ const (
 )
 
 // handshake asks the server for a WebSocket (RFC 6455, section 4.1). What follows its answer, rest, are frames.
-//
-// Extensions would be offered in d.offer and judged by ParseResponse, and what was agreed on would go with the response to newConn.
 func (d *dialer) handshake(conn net.Conn) (response wsproto.Response, rest []byte, err error) {
 	if _, err := conn.Write(d.request); err != nil {
 		return response, nil, err
@@ -31,7 +29,7 @@ func (d *dialer) handshake(conn net.Conn) (response wsproto.Response, rest []byt
 	if err != nil {
 		return response, nil, err
 	}
-	response, err = wsproto.ParseResponse(head, d.key, d.offer.Subprotocols)
+	response, err = d.offer.ParseResponse(head, d.key)
 	var refused *wsproto.ResponseError
 	if errors.As(err, &refused) {
 		e := &HandshakeError{Status: refused.Response.Status, Header: header(refused.Response), Reason: refused.Reason}

@@ -69,8 +69,7 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	}
 }
 
-// next returns the next data message, and does on the way what control frames ask for. This is where messages leave the decoder,
-// and where compressed ones would be inflated. After an error the connection is gone and the socket closed.
+// next returns the next data message, and does on the way what control frames ask for. After an error the connection is gone and the socket closed.
 func (c *Conn) next() (wsproto.Message, error) {
 	for {
 		m, n, err := c.codec.Next(&c.decoder, c.unread)
@@ -78,6 +77,9 @@ func (c *Conn) next() (wsproto.Message, error) {
 			return m, c.broken(err)
 		}
 		c.unread = c.unread[n:]
+		if m, err = c.codec.Inflate(m, c.received); err != nil {
+			return m, c.broken(err)
+		}
 		switch m.Op {
 		case ws.OpText, ws.OpBinary:
 			return m, nil

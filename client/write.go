@@ -48,12 +48,21 @@ func (c *Conn) Write(ctx context.Context, op ws.OpCode, payload []byte) error {
 	return c.frame(op, payload)
 }
 
-// frame sends one message or control frame. This is where frames are built, and where messages would be compressed. The caller is
-// the writer.
+// compressFrom is how many bytes a message must have to be compressed.
+const compressFrom = 128
+
+// deflater is shared by all connections: it remembers nothing of them.
+var deflater wsproto.Deflater
+
+// frame sends one message or control frame. The caller is the writer.
 func (c *Conn) frame(op ws.OpCode, payload []byte) error {
 	var mask [4]byte
 	rand.Read(mask[:]) // from a strong source (RFC 6455, section 5.3)
-	c.out = wsproto.AppendMaskedFrame(c.out[:0], op, payload, mask)
+	if c.deflate > 0 && len(payload) >= compressFrom {
+		c.out = deflater.AppendMaskedFrame(c.out[:0], op, payload, mask, c.deflate, c.sent)
+	} else {
+		c.out = wsproto.AppendMaskedFrame(c.out[:0], op, payload, mask)
+	}
 	err := c.write(c.out)
 	if cap(c.out) > largestKept {
 		c.out = nil

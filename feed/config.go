@@ -3,7 +3,6 @@ package feed
 import (
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"github.com/roostws/roost/server"
@@ -21,8 +20,8 @@ type Config struct {
 	// nothing. Default: at once.
 	WaitForSubscriber bool
 
-	// Origins are the web origins, such as "https://app.example.com", whose pages may connect beside those of the feed's own;
-	// "*" stands for all. Programs that send no Origin always may.
+	// Origins are the web origins, such as "https://app.example.com" or "https://*.example.com", whose pages may connect beside those
+	// of the feed's own; "*" stands for all (see gate.ParseOrigins). Programs that send no Origin always may.
 	Origins []string
 
 	MaxSubscriptions int           // channels of a connection at most, more get too_many_subscriptions; 0: 1,000
@@ -32,8 +31,8 @@ type Config struct {
 	Silence          time.Duration // a subscribed connection that was sent nothing for so long gets a heartbeat; 0: 1 s; < 0: never
 	Drain            time.Duration // what Run gives connections to end in order; 0: 5 s
 
-	// Server is the rest of the server's settings. The feed sets Handler, Authorize, HTTP, MaxMessage, MaxTopics, SilenceAfter
-	// and OnSilence itself.
+	// Server is the rest of the server's settings. The feed sets Handler, Origins, HTTP, MaxMessage, MaxTopics, SilenceAfter
+	// and OnSilence itself. Authorize, if there is one, decides on handshakes that have the feed's path.
 	Server server.Config
 
 	Logger *slog.Logger // nil: slog.Default()
@@ -80,12 +79,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Silence == 0 {
 		c.Silence = time.Second
-	}
-	for _, origin := range c.Origins {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host) {
-			return c, fmt.Errorf("feed: Config.Origins has %q: want an origin such as https://app.example.com, or *", origin)
-		}
 	}
 	if c.Source == nil {
 		sim, err := NewSim(SimConfig{})

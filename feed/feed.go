@@ -3,11 +3,12 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/roostws/roost/gate"
 	"github.com/roostws/roost/server"
 	"github.com/roostws/roost/wsproto"
 )
@@ -36,6 +37,9 @@ func New(c Config) (*Feed, error) {
 	sc := c.Server
 	sc.Handler = server.Handler{OnMessage: f.message, OnClose: f.closed}
 	sc.Authorize = f.authorize
+	if sc.Origins, err = gate.ParseOrigins(append([]string{gate.SameOrigin}, c.Origins...)...); err != nil {
+		return nil, fmt.Errorf("feed: Config.Origins: %w", err)
+	}
 	sc.MaxMessage = maxRequest
 	sc.MaxTopics = c.MaxSubscriptions
 	if sc.HTTP, err = f.pages(); err != nil {
@@ -57,6 +61,9 @@ func New(c Config) (*Feed, error) {
 // Listen accepts connections at a TCP address from now on; port 0 takes a free one, and the result tells which. Run ends what it
 // has begun, also if it failed.
 func (f *Feed) Listen(addr string) (net.Addr, error) { return f.server.Listen(addr) }
+
+// ListenTLS is Listen for connections that begin with TLS, by Config.Server.TLS.
+func (f *Feed) ListenTLS(addr string) (net.Addr, error) { return f.server.ListenTLS(addr) }
 
 // Run delivers the source's updates until ctx ends, or the source fails, and shuts the server down then. The error is the
 // source's; none if ctx was the end. A source that comes to its own end leaves the last values standing.
@@ -174,10 +181,10 @@ func (f *Feed) authorize(r *wsproto.Request) (server.Accept, error) {
 	if r.Path() != socketPath {
 		return server.Accept{}, errPath
 	}
-	if slices.Contains(f.config.Origins, "*") || slices.Contains(f.config.Origins, r.Origin()) {
-		return server.Accept{}, nil
+	if f.config.Server.Authorize != nil {
+		return f.config.Server.Authorize(r)
 	}
-	return server.SameOrigin(r)
+	return server.Accept{}, nil
 }
 
 func (f *Feed) message(c *server.Conn, m server.Message) {

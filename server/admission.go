@@ -1,12 +1,15 @@
 package server
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/roostws/roost/gate"
+	"github.com/roostws/roost/internal/memtls"
 	"github.com/roostws/roost/poller"
 	"github.com/roostws/roost/wsproto"
 )
@@ -30,6 +33,9 @@ func newGates(c *Config) (g gates, err error) {
 	}
 	rates := c.Rates
 	rates.Tick = tick
+	if burst := cmp.Or(rates.ByteBurst, rates.Bytes); burst > 0 && burst < c.MaxMessage {
+		return g, fmt.Errorf("Config.Rates lets %d bytes come at once, less than a message of Config.MaxMessage (%d): raise Rates.ByteBurst", burst, c.MaxMessage)
+	}
 	g.rates, err = gate.NewRates(rates)
 	return g, err
 }
@@ -38,20 +44,33 @@ func newGates(c *Config) (g gates, err error) {
 // address is known.
 func (l *loop) greet(c *Conn, listener poller.Token) {
 	secure := slices.Contains(l.accepting.secure, listener)
+	if secure {
+		c.phase = phaseHello
+	}
+	if l.srv.conns.Add(1) > int64(l.srv.config.MaxConns) || l.drain.on {
+		l.turnAway(c, errFull, ReasonRefusedFull)
+		return
+	}
+	l.wheel.set(c.token.Slot(), c.heard+ticks(l.srv.config.HandshakeTimeout))
 	header, err := l.srv.gates.proxy.Expects(c.RemoteAddr().Addr())
 	switch {
-	case err != nil && secure: // nothing can be said before TLS
-		l.end(c, Close{Reason: ReasonRefusedProxy})
-		return
 	case err != nil:
-		l.refuseBecause(c, err, ReasonRefusedProxy)
-		return
+		l.turnAway(c, err, ReasonRefusedProxy)
 	case header:
 		c.phase = phaseProxy
 		c.life = &lifecycle{secure: secure}
-	case l.admitSocket(c) && secure:
-		c.phase = phaseHello
+	default:
+		l.admitSocket(c)
 	}
+}
+
+// turnAway refuses a connection that has not shown its request yet. Where TLS should come first, only an alert is understood.
+func (l *loop) turnAway(c *Conn, err error, reason Reason) {
+	if c.phase == phaseHello {
+		l.letGo(c, entry{frame: memtls.Alert(memtls.ErrBusy), kind: entrySealed}, Close{Reason: reason})
+		return
+	}
+	l.refuseBecause(c, err, reason)
 }
 
 // proxyHeader gathers the header that a proxy sends in front of its client's bytes.
@@ -62,11 +81,11 @@ func (l *loop) proxyHeader(c *Conn, b []byte) {
 	switch {
 	case err == gate.ErrMore:
 		return
-	case err != nil && c.life.secure:
-		l.end(c, Close{Reason: ReasonRefusedProxy, Err: err})
-		return
 	case err != nil:
-		l.refuseBecause(c, err, ReasonRefusedProxy)
+		if c.life.secure {
+			c.phase = phaseHello
+		}
+		l.turnAway(c, err, ReasonRefusedProxy)
 		return
 	}
 	if h.Source.IsValid() {
@@ -75,13 +94,11 @@ func (l *loop) proxyHeader(c *Conn, b []byte) {
 	head, size, secure := c.life.head, c.life.size, c.life.secure
 	c.life = nil
 	c.phase = phaseHandshake
-	if l.admitSocket(c) {
-		if secure {
-			c.phase = phaseHello
-		}
-		if size > n {
-			l.bytes(c, head.Bytes()[n:size], nil)
-		}
+	if secure {
+		c.phase = phaseHello
+	}
+	if l.admitSocket(c) && size > n {
+		l.bytes(c, head.Bytes()[n:size], nil)
 	}
 	head.Release()
 }
@@ -115,15 +132,19 @@ func (l *loop) admit(c *Conn) bool {
 	case verdict == gate.Counted:
 		c.flags |= flagCounted
 	case verdict.Refused():
-		l.refuseBecause(c, verdict.Refusal(wait), ReasonRefusedAddress)
+		l.turnAway(c, verdict.Refusal(wait), ReasonRefusedAddress)
 		return false
 	}
 	return true
 }
 
-// takes holds what has come against the rates, and says whether the connection keeps to them.
-func (l *loop) takes(c *Conn, messages, bytes int) bool {
-	return l.srv.gates.rates == nil || c.extra.pace.Take(l.srv.gates.rates, messages, bytes, l.now()) == 0
+// takes holds n bytes, and m if they complete it, against the rates, and says whether the connection keeps to them.
+func (l *loop) takes(c *Conn, m wsproto.Message, n int) bool {
+	messages := 1
+	if m.Op == 0 {
+		messages = 0
+	}
+	return c.extra.pace.Take(l.srv.gates.rates, messages, n, l.now()) == 0
 }
 
 // expireAt has a connection end at a time, for want of authentication; the zero time: never.

@@ -68,13 +68,14 @@ type Config struct {
 	// Compression is whether messages may be compressed (permessage-deflate, RFC 7692). Default: they may not. Compressing takes several
 	// times the processor time of everything else that is done for a message.
 	Compression      Compression
-	CompressFrom     int // messages of fewer bytes go as they are; 0: 128
+	CompressFrom     int // messages of fewer bytes go as they are, of fewer than a quarter where they can refer to earlier ones; 0: 256
 	CompressionLevel int // 1 (fast) to 9 (small), for messages above 4 KiB; 0: 1
 	MaxWindows       int // bytes in all for CompressionDedicated, connections past it are treated as under CompressionShared; 0: 256 MiB
 
 	// TLS is what ListenTLS and ServeTLS speak, by the standard crypto/tls; it needs a certificate, or a way to get one, and must not be
 	// changed afterwards. New puts what it lacks: TLS 1.2 at least, and http/1.1 as the only protocol (ALPN), since a WebSocket
-	// needs that one. Its callbacks must not wait: they use up the right to compute of other handshakes. nil: no TLS.
+	// needs that one. What GetConfigForClient returns should have the same, and DynamicRecordSizingDisabled. Its callbacks must not wait:
+	// they use up the right to compute of other handshakes. nil: no TLS.
 	TLS *tls.Config
 
 	// KeepRequest keeps each connection's handshake for Conn.Request: about 0.5 to 8 KiB a connection. Default: it is forgotten.
@@ -113,6 +114,9 @@ type Config struct {
 	SilenceAfter time.Duration
 	OnSilence    func(dst []byte, s *Silence) []byte
 }
+
+// DefaultMaxMessage is Config.MaxMessage if that is 0, in bytes.
+const DefaultMaxMessage = 1 << 20
 
 // withDefaults returns c with every zero replaced by its default, or says which field is wrong.
 func (c Config) withDefaults() (Config, error) {
@@ -162,12 +166,12 @@ func (c *Config) defaultCounts() error {
 		{"Workers", &c.Workers, pool.DefaultWorkersPerProc * runtime.GOMAXPROCS(0)},
 		{"MaxConns", &c.MaxConns, 4 << 20},
 		{"MaxHTTP", &c.MaxHTTP, 1024},
-		{"CompressFrom", &c.CompressFrom, 128},
+		{"CompressFrom", &c.CompressFrom, 256},
 		{"CompressionLevel", &c.CompressionLevel, 1},
 		{"MaxWindows", &c.MaxWindows, 256 << 20},
 		{"MaxTLSHandshakes", &c.MaxTLSHandshakes, 1024},
 		{"MaxHead", &c.MaxHead, 8 << 10},
-		{"MaxMessage", &c.MaxMessage, 1 << 20},
+		{"MaxMessage", &c.MaxMessage, DefaultMaxMessage},
 		{"MaxFragments", &c.MaxFragments, 1024},
 		{"MaxTopics", &c.MaxTopics, 1024},
 		{"MaxPending", &c.MaxPending, 65536},

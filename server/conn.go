@@ -129,7 +129,7 @@ func (c *Conn) send(op ws.OpCode, payload []byte, key string) Result {
 		panic(fmt.Sprintf("server: Send of opcode %#x: only ws.OpText and ws.OpBinary are messages", byte(op)))
 	}
 	m := outgoing{op: op, payload: payload, n: wsproto.HeaderSize(len(payload)) + len(payload)}
-	if d := c.deflate(); d != nil && len(payload) >= c.loop.srv.config.CompressFrom {
+	if d := c.deflate(); d != nil && len(payload) >= d.from {
 		if d.out != nil {
 			return c.sendRemembered(d, &m, key)
 		}
@@ -204,6 +204,7 @@ func (c *Conn) SendPrepared(m *wsproto.Prepared) Result {
 	frame := c.frameLocked(m)
 	r := c.admitLocked(len(frame))
 	if r == Queued {
+		c.noteLocked(frame)
 		c.pushLocked(entry{frame: frame, kind: entryData})
 	}
 	c.unlockAndPost()

@@ -18,13 +18,14 @@ const (
 	// keeps memory for it.
 	CompressionShared
 	// CompressionDedicated lets messages refer to earlier ones (context takeover), which makes similar small ones much smaller: up to 32
-	// KiB a connection for what comes and 8 KiB for what goes, within Config.MaxWindows. What is sent refers to nothing earlier unless
+	// KiB a connection for what comes and 4 KiB for what goes, within Config.MaxWindows. What is sent refers to nothing earlier unless
 	// Config.Slow is SlowClose: under the other policies a message may be dropped that a later one would refer to.
 	CompressionDedicated
 )
 
 // deflated is how a connection's messages are compressed.
 type deflated struct {
+	from   int             // messages of fewer bytes are not compressed; what many share has Config.CompressFrom
 	bits   int             // of the window of what is sent
 	memory int64           // of both windows, reserved in Server.windows
 	in     *wsproto.Window // nil without context takeover; who runs the handlers has it
@@ -60,8 +61,11 @@ func (l *loop) compress(c *Conn, d wsproto.Deflate) {
 		c.extra = &l.srv.shared[bits-minWindowBits]
 		return
 	}
-	x := &deflated{bits: bits, memory: int64(memory)}
+	x := &deflated{from: l.srv.config.CompressFrom, bits: bits, memory: int64(memory)}
 	x.in, x.out = d.Windows(wsproto.Server)
+	if x.out != nil {
+		x.from /= 4
+	}
 	c.extras().deflate = x
 }
 
@@ -99,8 +103,8 @@ func (c *Conn) deflate() *deflated {
 }
 
 // sendRemembered is send with context takeover. The order in which messages are compressed must be that in which they are queued. But
-// the loop, which gives the connection what it shares with others, must not wait for who compresses. So it only notes that it did, and
-// who meets the note begins anew, from nothing.
+// a loop that gives the connection what it shares with others must not wait for who compresses. So it only notes that it did, and
+// who meets the note begins anew, from nothing. (An inline handler that sends waits: for others who send to the same connection.)
 func (c *Conn) sendRemembered(d *deflated, m *outgoing, key string) Result {
 	d.sending.Lock()
 	defer d.sending.Unlock()
@@ -124,10 +128,15 @@ func (c *Conn) frameLocked(p *wsproto.Prepared) []byte {
 	if d == nil || len(p.Payload()) < s.config.CompressFrom {
 		return p.Frame()
 	}
-	if d.out != nil { // what many share is nobody else's to write to
+	return p.Deflated(&s.deflater, d.bits)
+}
+
+// noteLocked has c's next own message refer to nothing before it, if the frame that c is given is a compressed one that it shares with
+// others. Mu must not be released before the frame has its place.
+func (c *Conn) noteLocked(frame []byte) {
+	if d := c.deflate(); d != nil && d.out != nil && frame[0]&byte(compressed) != 0 {
 		d.forget = true
 	}
-	return p.Deflated(&s.deflater, d.bits)
 }
 
 // firstLocked is the variant of a topic's retained value, which takes the place of a subscribe in the queue: behind it may stand

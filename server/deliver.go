@@ -99,6 +99,7 @@ func (l *loop) readyLocked(c *Conn, n int) bool {
 // giveAndUnlock gives c a frame that it shares with others: past the queue, if nothing is queued and nothing else of this turn is
 // likely to be written with it. It reports whether c has it.
 func (l *loop) giveAndUnlock(c *Conn, frame []byte) bool {
+	c.noteLocked(frame)
 	if l.direct && c.out == nil && c.posted == 0 {
 		subs := c.subs
 		c.mu.Unlock()
@@ -143,6 +144,7 @@ func (l *loop) catchUp(c *Conn) {
 			if !c.roomLocked(len(frame)) {
 				break // the rest when these are gone
 			}
+			c.noteLocked(frame)
 			c.pushLocked(entry{frame: frame, kind: entryData})
 			s.number, s.seq = p.number, p.seq
 		}

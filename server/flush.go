@@ -101,6 +101,9 @@ func (l *loop) writeLocked(c *Conn) error {
 // closing goes on with a connection that is ending, or was refused, after a flush; finish says that nothing is waited for. Of
 // life it may touch only what is the loop's.
 func (l *loop) closing(c *Conn, life *lifecycle, flushed, finish bool) {
+	if c.State() == Connecting && c.phase != phaseDiscard { // life holds a request, and TLS had something to write
+		return
+	}
 	if flushed && (finish || c.phase == phaseDiscard && c.flags&flagEnding != 0) {
 		l.end(c, Close{})
 		return

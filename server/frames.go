@@ -22,7 +22,10 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 	for len(b) > 0 && c.phase == phaseOpen {
 		m, n, err := codec.Next(&c.in, b)
 		b = b[n:]
-		if rates && !l.takes(c, 1, n) {
+		if rates && err == nil && !l.takes(c, m, n) {
+			if m.Buffer != nil {
+				m.Buffer.Release()
+			}
 			batch = l.broke(c, batch, Close{Reason: ReasonRate})
 			break
 		}

@@ -56,6 +56,7 @@ func (l *loop) handshake(c *Conn, b []byte) {
 		return
 	}
 	switch {
+	case !l.identify(c, r):
 	case !r.IsUpgrade():
 		l.plain(c, b)
 	default:
@@ -63,9 +64,7 @@ func (l *loop) handshake(c *Conn, b []byte) {
 			l.refuse(c, err)
 			return
 		}
-		if l.identify(c, r) {
-			l.decide(c, r, b, n)
-		}
+		l.decide(c, r, b, n)
 	}
 }
 

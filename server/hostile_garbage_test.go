@@ -204,7 +204,7 @@ func TestAFloodOfGarbageLeavesNothing(t *testing.T) {
 		done := make(chan error, peers)
 		for i := range peers {
 			go func() {
-				conn, err := net.Dial("tcp", r.addr)
+				conn, _, err := r.connect()
 				if err == nil {
 					_, err = fmt.Fprintf(conn, "\x01\x02garbage %d", i)
 					if i%2 == 0 {

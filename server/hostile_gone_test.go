@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"net"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -49,13 +48,13 @@ func TestPeersThatResetMidFrameLeaveNothing(t *testing.T) {
 func TestTenThousandThatConnectAndVanish(t *testing.T) {
 	const rounds, round, parallel = 10, 1000, 16
 	request := []byte(upgrade)
-	vanish := func(addr string, i int) error {
-		conn, err := net.Dial("tcp", addr)
+	vanish := func(r *rig, i int) error {
+		conn, socket, err := r.connect()
 		if err != nil {
 			return err
 		}
 		if i%64 > 0 { // a FIN would leave the port in TIME_WAIT for a minute: 157 of them do
-			conn.(*net.TCPConn).SetLinger(0)
+			socket.SetLinger(0)
 		}
 		switch i % 4 {
 		case 1:
@@ -65,7 +64,7 @@ func TestTenThousandThatConnectAndVanish(t *testing.T) {
 		case 3:
 			conn.Write(append(request[:len(request):len(request)], frame(ws.OpText, true, []byte("and gone"))...))
 		}
-		return conn.Close()
+		return socket.Close() // TLS would say goodbye
 	}
 	modes(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo
@@ -79,7 +78,7 @@ func TestTenThousandThatConnectAndVanish(t *testing.T) {
 				go func() {
 					var err error
 					for i := n*round + k; i < (n+1)*round; i += parallel {
-						err = errors.Join(err, vanish(r.addr, i))
+						err = errors.Join(err, vanish(r, i))
 					}
 					failed <- err
 				}()
@@ -121,9 +120,9 @@ func TestPeersThatCloseAndDoNotReadTheReply(t *testing.T) {
 		other := r.bystander()
 		goodbye := append(frame(ws.OpText, true, []byte("last words")), frame(ws.OpClose, true, ws.NewCloseFrameBody(1000, "bye"))...)
 		for _, leave := range []func(*peer){
-			func(p *peer) { p.Close() },                          // FIN, then a reset at the reply
+			func(p *peer) { p.Close() },               // FIN, then a reset at the reply
 			func(p *peer) { p.socket().CloseWrite() }, // FIN, and the reply stays unread
-			func(p *peer) {},                                     // not even that
+			func(p *peer) {},                          // not even that
 		} {
 			for range each {
 				p := r.dial()

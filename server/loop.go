@@ -167,13 +167,7 @@ func (l *loop) Accepted(listener, t poller.Token, peer netip.AddrPort, err error
 		l.acceptFailed(listener, err)
 		return
 	}
-	c := l.newConn(t, peer)
-	if l.srv.conns.Add(1) > int64(l.srv.config.MaxConns) || l.drain.on {
-		l.refuse(c, errFull)
-		return
-	}
-	l.wheel.set(t.Slot(), c.heard+ticks(l.srv.config.HandshakeTimeout))
-	l.greet(c, listener)
+	l.greet(l.newConn(t, peer), listener)
 }
 
 // newConn is a connection that is not open yet.
@@ -355,10 +349,11 @@ func (l *loop) end(c *Conn, how Close) {
 	}
 	mute := c.state.Load() & muted
 	c.state.Store(uint32(Closed) | mute)
+	l.closeTLS(c)
 	if o := c.out; o != nil {
 		for i := o.head; i < len(o.queue); i++ {
 			e := &o.queue[i]
-			if e.kind == entryClose {
+			if e.kind == entryClose || e.kind == entrySealed { // which may have it inside
 				how.Clean = false
 			}
 			if e.kind == entryUnsubscribe { // it is in no list any more, but still in the topic
@@ -378,7 +373,6 @@ func (l *loop) end(c *Conn, how Close) {
 	if subs != nil {
 		l.unsubscribeAll(subs)
 	}
-	l.closeTLS(c)
 	l.engine.Close(c.token)
 	l.forget(c)
 	l.count.Reasons[how.Reason]++

@@ -237,7 +237,7 @@ func (c *Conn) replaceLocked(frame []byte, owner *pool.Buffer, match func(*entry
 	return false
 }
 
-// sealedLocked says whether the queue begins with ciphertext.
+// sealed says whether the queue begins with ciphertext.
 func (o *outbound) sealed() bool { return o.head < len(o.queue) && o.queue[o.head].kind == entrySealed }
 
 // gather collects what is to be written next into iov and pins it: ciphertext by itself, and of other entries no more once they have

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -60,6 +61,11 @@ func (l *loop) plain(c *Conn, b []byte) {
 	read := append([]byte(nil), b...)
 	var secure *memtls.Conn
 	if c.flags&flagSecure != 0 {
+		l.output(c) // net/http will not send it
+		if c.State() == Closed {
+			p.active.Add(-1)
+			return
+		}
 		if c.out != nil { // its tickets are stuck: the peer does not read
 			p.active.Add(-1)
 			l.refuse(c, errFull)
@@ -94,12 +100,30 @@ func (p *plainHTTP) adopt(fd int, secure *memtls.Conn, read []byte) {
 		conn = secure.HandOver(conn)
 	}
 	select {
-	case p.conns <- &plainConn{Conn: conn, read: read, owner: p}:
+	case p.conns <- p.wrap(conn, read):
 	case <-p.closed:
 		p.active.Add(-1)
 		conn.Close()
 	}
 }
+
+// wrap puts what was read in front of a connection.
+func (p *plainHTTP) wrap(conn net.Conn, read []byte) net.Conn {
+	c := &plainConn{Conn: conn, read: read, owner: p}
+	if secure, ok := conn.(*tls.Conn); ok {
+		return &secureConn{c, secure}
+	}
+	return c
+}
+
+// secureConn is a plainConn whose requests have their http.Request.TLS.
+type secureConn struct {
+	*plainConn
+	tls *tls.Conn
+}
+
+// ConnectionState is what net/http looks for.
+func (c *secureConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
 
 // Accept implements net.Listener.
 func (p *plainHTTP) Accept() (net.Conn, error) {

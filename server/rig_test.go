@@ -201,14 +201,24 @@ type peer struct {
 	extensions string // what the server agreed to, of dialRaw
 }
 
-func (r *rig) tcp() *peer {
-	r.t.Helper()
-	conn, err := net.Dial("tcp", r.addr)
-	if err != nil {
-		r.t.Fatal(err)
+// connect opens a connection on which nothing was said yet, and which the caller closes; over TLS its handshake comes with the first
+// bytes. The socket is the one under it. Any goroutine.
+func (r *rig) connect() (conn net.Conn, socket *net.TCPConn, err error) {
+	if conn, err = net.Dial("tcp", r.addr); err != nil {
+		return nil, nil, err
 	}
+	socket = conn.(*net.TCPConn)
 	if r.tls != nil {
 		conn = tls.Client(conn, r.tls)
+	}
+	return conn, socket, nil
+}
+
+func (r *rig) tcp() *peer {
+	r.t.Helper()
+	conn, _, err := r.connect()
+	if err != nil {
+		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { conn.Close() })
 	return &peer{Conn: conn, t: r.t, br: bufio.NewReader(conn)}

@@ -17,8 +17,12 @@ import (
 // secure is what a connection over TLS has: the standard crypto/tls, driven from memory. Between the engine and what the connection is
 // doing stand ciphertext, in, and offer, out; everything else is as without TLS.
 type secure struct {
-	tls *memtls.Conn
+	tls     *memtls.Conn
+	answers int // bytes of TLS's own since the kernel has stopped taking
 }
+
+// maxAnswers is how many bytes of answers to key updates a peer that reads nothing may have us queue.
+const maxAnswers = 64 << 10
 
 // maxSeal is from how many bytes on no further messages are encrypted for one write: what the kernel does not take stays in memory
 // twice for a moment.
@@ -155,9 +159,21 @@ func (l *loop) output(c *Conn) {
 	if len(b) == 0 {
 		return
 	}
+	s := c.extra.secure
 	c.mu.Lock()
-	c.pushSealedLocked(sealedEntry(b))
+	if c.out == nil || !c.out.blocked {
+		s.answers = 0
+	}
+	s.answers += len(b)
+	flood := s.answers > maxAnswers && c.out != nil && c.out.blocked
+	if !flood {
+		c.pushSealedLocked(sealedEntry(b))
+	}
 	c.mu.Unlock()
+	if flood {
+		l.end(c, Close{Reason: ReasonSlow})
+		return
+	}
 	l.flush(c)
 }
 
@@ -225,7 +241,7 @@ func (l *loop) sealedRest(c *Conn, rest entry) {
 	c.unlockAndPost()
 }
 
-// closeTLS says goodbye in TLS, as far as that can be done right now: nothing may be waiting to be written.
+// closeTLS says goodbye in TLS, if nothing waits to be written: the peer must not take what is cut off for broken.
 func (l *loop) closeTLS(c *Conn) {
 	if c.flags&flagSecure == 0 || c.out != nil {
 		return

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/wsproto"
 )
 
 // secureModes are modes over TLS, in both versions.
@@ -197,4 +200,64 @@ func TestTLSSettingsThatCannotBe(t *testing.T) {
 	if _, err := l.Accept(); err == nil {
 		t.Error("the listener is open")
 	}
+}
+
+// TestManyHTTPSRequestsAtOnce: a request may come before the loop has heard that its TLS handshake is done, and before the tickets of
+// that are sent. net/http goes on where the loop was.
+func TestManyHTTPSRequestsAtOnce(t *testing.T) {
+	const requests = 100
+	r := start(t, Config{TLS: serverTLS(), HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS == nil || r.TLS.Version != tls.VersionTLS13 {
+			http.Error(w, "no TLS", http.StatusTeapot)
+		}
+	})})
+	client := httpsClient(r.tls)
+	errs := make(chan error, requests)
+	for range requests {
+		go func() {
+			resp, err := client.Get("https://" + r.addr + "/")
+			if err == nil {
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					err = errors.New(resp.Status)
+				}
+			}
+			errs <- err
+		}()
+	}
+	for range requests {
+		if err := receive(t, "a response", errs); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestAFlushWhileAuthorizeDecides, as TLS may cause one, is no end.
+func TestAFlushWhileAuthorizeDecides(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	r := start(t, Config{TLS: serverTLS(), Loops: 1, Authorize: func(*wsproto.Request) (Accept, error) {
+		close(asked)
+		<-answer
+		return Accept{}, nil
+	}})
+	done := make(chan bool, 1)
+	go func() {
+		<-asked
+		l := r.loops[0]
+		flushed := make(chan bool, 1)
+		l.call(func() {
+			for c := range l.conns.all {
+				l.flush(c)
+				flushed <- c.life.timed
+			}
+		})
+		timed := <-flushed
+		close(answer)
+		done <- timed
+	}()
+	p := r.dial()
+	if <-done {
+		t.Error("the connection was given a second to end")
+	}
+	p.Close()
 }

@@ -70,7 +70,7 @@ func New(c Config) (*Server, error) {
 	s.inflate = deflateCodec(s.codec)
 	s.deflater.Level = c.CompressionLevel
 	for i := range s.shared {
-		s.shared[i].deflate = &deflated{bits: minWindowBits + i}
+		s.shared[i].deflate = &deflated{from: c.CompressFrom, bits: minWindowBits + i}
 	}
 	if c.TLS != nil {
 		s.crew = memtls.NewCrew(memtls.CrewConfig{MaxUnderWay: c.MaxTLSHandshakes, Timeout: c.HandshakeTimeout})

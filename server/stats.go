@@ -8,7 +8,7 @@ import (
 // Stats is what a Server has done since New, summed over its loops. It is at most one turn of each loop old.
 type Stats struct {
 	Open         int    // connections that are open now, closing ones included
-	Accepted     uint64 // connections taken from the listeners
+	Accepted     uint64 // connections taken from the listeners, and those that came by Upgrade
 	Opened       uint64 // of these, whose handshake was answered with 101
 	Plain        uint64 // of these, handed to Config.HTTP
 	MessagesIn   uint64

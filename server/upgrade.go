@@ -30,7 +30,7 @@ import (
 // A request's body, and deadlines that net/http has set, have no effect any more. The server need not listen.
 func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	if err := s.start(); err != nil {
-		return refuseHTTP(w, errFull)
+		return errors.Join(refuseHTTP(w, errFull), err)
 	}
 	req, err := parseRequest(r, s.config.MaxHead)
 	if err == nil {
@@ -70,6 +70,8 @@ func (s *Server) start() error {
 // connections from it. Without TLS it is not needed, and does no harm.
 func NewListener(l net.Listener) net.Listener { return memtls.Listener{Listener: l} }
 
+var errNoTCP = &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "no TCP", Body: "a WebSocket is served over TCP only\n"}
+
 // adoption is a connection on its way from net/http to a loop.
 type adoption struct {
 	server  *Server
@@ -85,7 +87,10 @@ type adoption struct {
 // admit finds out whose the connection is, and applies the limits.
 func (a *adoption) admit(r *http.Request) error {
 	s := a.server
-	a.peer, _ = netip.ParseAddrPort(r.RemoteAddr) // not valid where it is no TCP: take fails then
+	var err error
+	if a.peer, err = netip.ParseAddrPort(r.RemoteAddr); err != nil {
+		return errNoTCP
+	}
 	if f := &s.gates.forwarding; f.Expects(a.peer.Addr()) {
 		a.peer = f.Client(a.peer, a.request)
 	}
@@ -188,43 +193,71 @@ func parseRequest(r *http.Request, maxHead int) (*wsproto.Request, error) {
 	if r.ProtoMajor != 1 {
 		return nil, &wsproto.Refusal{Status: http.StatusHTTPVersionNotSupported, Reason: "version", Body: "a WebSocket takes HTTP/1.1 here\n"}
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Proto, r.Host)
+	h := head{}
+	h.line(r.Method, " ", r.RequestURI, " ", r.Proto)
+	h.line("Host: ", r.Host)
 	for name, values := range r.Header {
 		for _, v := range values {
-			fmt.Fprintf(&b, "%s: %s\r\n", name, v)
+			h.line(name, ": ", v)
 		}
 	}
-	if r.ContentLength > 0 { // net/http keeps it apart
-		fmt.Fprintf(&b, "Content-Length: %d\r\n", r.ContentLength)
+	if len(r.TransferEncoding) > 0 { // net/http keeps it apart
+		h.line("Transfer-Encoding: ", strings.Join(r.TransferEncoding, ", "))
 	}
-	b.WriteString("\r\n")
-	if b.Len() > maxHead {
+	h.line()
+	if h.broken {
+		return nil, errLineBreak
+	}
+	if len(h.b) > maxHead {
 		return nil, errHead
 	}
 	req := new(wsproto.Request)
-	if err := req.Parse([]byte(b.String()), wsproto.Limits{}); err != nil {
+	if err := req.Parse(h.b, wsproto.Limits{}); err != nil {
 		return nil, err
 	}
 	return req, nil
 }
 
-// refuseHTTP writes a refusal as a response, and returns it.
+// head is a request's head being written down.
+type head struct {
+	b      []byte
+	broken bool // a line has a line break in it, which middleware has put there: net/http lets in none
+}
+
+func (h *head) line(parts ...string) {
+	for _, p := range parts {
+		h.broken = h.broken || strings.ContainsAny(p, "\r\n")
+		h.b = append(h.b, p...)
+	}
+	h.b = append(h.b, "\r\n"...)
+}
+
+var errLineBreak = &wsproto.Refusal{Status: http.StatusBadRequest, Reason: "line break in a header"}
+
+// refuseHTTP writes a refusal as a response, as wsproto.AppendRefusal would, and returns it.
 func refuseHTTP(w http.ResponseWriter, err error) error {
 	var refusal *wsproto.Refusal
 	if !errors.As(err, &refusal) {
 		refusal = errBroken
 	}
+	status, body := refusal.Status, refusal.Body
+	if status < 300 || status > 599 {
+		status = http.StatusInternalServerError
+	}
+	if body == "" {
+		body = fmt.Sprintf("%d %s: %s\n", status, http.StatusText(status), refusal.Reason)
+	}
 	h := w.Header()
-	for _, f := range refusal.Header {
-		h.Add(f.Name, f.Value)
-	}
-	if refusal.Status == http.StatusUpgradeRequired { // RFC 9110 15.5.22 wants it
-		h.Set("Upgrade", "websocket")
-	}
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(refusal.Status)
-	_, _ = io.WriteString(w, refusal.Body)
+	for _, f := range refusal.Header {
+		h.Set(f.Name, f.Value)
+	}
+	if status == http.StatusUpgradeRequired { // RFC 9110, sections 15.5.22 and 7.8
+		h.Set("Upgrade", "websocket")
+		h.Set("Connection", "Upgrade")
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
 	return refusal
 }

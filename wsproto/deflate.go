@@ -22,9 +22,24 @@ const (
 // ready. One serves any number of connections and goroutines at once; it must
 // not be copied after its first use. What it remembers of a connection is that
 // one's [Window].
+//
+// Encoders are lent for one message, of 0.8 to 1.4 MB each, so there are as
+// many as goroutines that compress at a time. Figures, for market data as JSON
+// and a window of 15 bits:
+//
+//	size     alone              with takeover
+//	128 B    4 µs, 119 B        10 µs, 53 B
+//	1 KiB    9 µs, 332 B        15 µs, 258 B
+//	64 KiB   165 µs, 13.8 KB    170 µs, 13.6 KB
+//
+// With 10 bits, so 1 KiB to remember, 128 bytes with takeover take 7 µs and
+// become 52. Nothing is allocated, but with takeover, for messages of less than
+// 128 bytes, once what is remembered and the message.
 type Deflater struct {
 	// Level is 1 (fast) to 9 (small). Zero, and anything else, means 1. It
-	// counts for messages above 4 KiB with a window of 15 bits.
+	// counts with a window of 15 bits, for messages of 128 bytes and more;
+	// smaller windows have one level, about 5. From 7 on every message, however
+	// short, costs the clearing of 640 KB.
 	Level int
 
 	encoders [maxWindowBits - minWindowBits + 1]sync.Pool // of *flate.Writer, by window bits

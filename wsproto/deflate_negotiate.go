@@ -268,7 +268,7 @@ func (f *fields) checkExtensions(c *DeflateConfig) (d Deflate, reason string) {
 		ServerMaxWindowBits:     lesser(p.serverBits, 0),
 		ClientMaxWindowBits:     lesser(p.clientBits, 0),
 	}
-	if offer.serverBits != 0 && p.serverBits == 0 || p.clientBits > lesser(offer.clientBits, 0) || !offer.permits(d) {
+	if p.clientBits > lesser(offer.clientBits, 0) || !offer.permits(d) {
 		return Deflate{}, deflateName + " with less than was asked for"
 	}
 	// What was said to be the limit is one without an answer, too.

@@ -186,6 +186,7 @@ func TestClientChecksTheAnswer(t *testing.T) {
 		{"RFC 6455, 9.1 another beside it", all, "", []string{pd + ", foo"}, nil},
 		{"RFC 6455, 9.1 another header beside it", all, "", []string{pd, "foo"}, nil},
 		{"RFC 6455, 9.1 malformed", all, "", []string{pd + "; ="}, nil},
+		{"RFC 6455, 9.1 malformed behind it", all, "", []string{pd + ", ="}, nil},
 		{"RFC 6455, 9.1 empty", all, "", []string{""}, nil},
 		{"5.1 declined", all, "", nil, &Deflate{}},
 		{"5.1 accepted", all, "", []string{pd}, agreed(Deflate{})},
@@ -315,6 +316,9 @@ func TestWindowsAreMadeWhereSomethingIsTakenOver(t *testing.T) {
 		if in != nil && in.size != 1<<14 || out != nil && out.size != 1<<9 {
 			t.Fatalf("%+v: %+v, %+v", d, in, out)
 		}
+		if d.Memory(Server) != memory(in)+memory(out) {
+			t.Fatalf("%+v: %d", d, d.Memory(Server))
+		}
 		in, out = d.Windows(Client)
 		if (in == nil) != d.ServerNoContextTakeover || (out == nil) != d.ClientNoContextTakeover {
 			t.Fatalf("%+v: %v, %v", d, in, out)
@@ -326,4 +330,11 @@ func TestWindowsAreMadeWhereSomethingIsTakenOver(t *testing.T) {
 	if in, out := (Deflate{}).Windows(Server); in != nil || out != nil {
 		t.Fatal("windows without compression")
 	}
+}
+
+func memory(w *Window) int {
+	if w == nil {
+		return 0
+	}
+	return w.size
 }

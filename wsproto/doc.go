@@ -25,6 +25,17 @@
 // ([Request.SameOrigin], path, headers) and answers with [AppendAccept] or
 // [AppendRefusal]. A client has [AppendRequest] and [ParseResponse].
 //
+// # Compression
+//
+// permessage-deflate (RFC 7692) is agreed on in the handshake: a server puts
+// what [Request.NegotiateDeflate] returned into [Accept], a client a
+// [DeflateConfig] into [ClientRequest]. The outcome, a [Deflate], makes what
+// the connection has to remember ([Window]; nothing without context takeover).
+// Then a Codec with Deflate set delivers compressed messages, [Codec.Inflate]
+// inflates them, [Deflater] makes compressed frames, and [Prepared.Deflated]
+// one for all subscribers. Inflaters and encoders belong to no connection: each
+// is lent for one message.
+//
 // # What stands on gobwas
 //
 // Opcodes, status codes and headers are the types of github.com/gobwas/ws, and
@@ -33,7 +44,7 @@
 // used to answer; tests hold this package against it, and the decoder against
 // its reader.
 //
-// Nothing here may be called from two goroutines at once on the same Decoder
-// or Request. Codec, Prepared, cloned Requests and the package's errors may be
-// shared.
+// Nothing here may be called from two goroutines at once on the same Decoder,
+// Window or Request. Codec, Deflater, Prepared, cloned Requests and the
+// package's errors may be shared.
 package wsproto

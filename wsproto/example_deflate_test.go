@@ -35,9 +35,11 @@ func ExampleRequest_NegotiateDeflate() {
 	d := agreed(wsproto.DeflateConfig{ClientNoContextTakeover: true, ServerMaxWindowBits: 12})
 	in, out := d.Windows(wsproto.Server)
 	fmt.Println(d.SendBits(wsproto.Server), in != nil, out != nil)
+	fmt.Println(d.Memory(wsproto.Server), "bytes at most")
 	fmt.Println(d != wsproto.Deflate{}) // was anything agreed on?
 	// Output:
 	// 12 false true
+	// 4096 bytes at most
 	// true
 }
 
@@ -90,15 +92,15 @@ func ExampleCodec_Inflate() {
 			fmt.Println("failed:", err)
 			return
 		}
-		fmt.Printf("%s\n", m.Payload)
+		fmt.Printf("%s, still compressed: %v\n", m.Payload, m.Compressed())
 		if m.Buffer != nil {
 			m.Buffer.Release()
 		}
 		received = received[n:]
 	}
 	// Output:
-	// Hello
-	// Hi
+	// Hello, still compressed: false
+	// Hi, still compressed: false
 }
 
 // A publication is compressed once for all connections with the same bits.
@@ -130,4 +132,17 @@ func ExampleWindow_Forget() {
 	fmt.Println(second < first, send() == first)
 	// Output:
 	// true true
+}
+
+// A client's frames are masked.
+func ExampleDeflater_AppendMaskedFrame() {
+	d := agreed(wsproto.DeflateConfig{ClientNoContextTakeover: true})
+	_, out := d.Windows(wsproto.Client)
+	var deflater wsproto.Deflater
+	mask := [4]byte{1, 2, 3, 4} // random bytes
+	message := []byte(`["EURUSD","EURUSD","EURUSD","EURUSD"]`)
+	sent := deflater.AppendMaskedFrame(nil, ws.OpText, message, mask, d.SendBits(wsproto.Client), out)
+	fmt.Println(len(sent) < len(message))
+	// Output:
+	// true
 }

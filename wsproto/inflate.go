@@ -94,17 +94,19 @@ var inflaters = sync.Pool{New: func() any {
 // result's. w is what this connection's messages are remembered in, as
 // Deflate.Windows made it; nil without context takeover.
 //
-// A message of more than MaxMessage bytes ends with 1009: then no more than
-// that, and 64 bytes, was inflated and taken from NewBuffer. Corrupt data,
-// and text that is not UTF-8, end with 1007. The error is a *ProtocolError,
-// and the connection must end with it: w has lost its place.
+// A message of more than MaxMessage bytes ends with 1009: no more than that was
+// taken from NewBuffer then, and no more than 32 KiB inflated in vain. Corrupt
+// data, and text that is not UTF-8, end with 1007, more than 64 final blocks
+// in a message with 1008. The error is a *ProtocolError, and the connection
+// must end with it: w has lost its place.
 //
 // Windows of all sizes are taken, and within a message a window larger than
 // agreed on, since the inflater's is always of 32 KiB.
 //
 // A message in one piece allocates nothing but its Buffer. That holds four
 // times what came, and grows twofold from there; a message that did not fit
-// into the first one is copied once more at its end.
+// into the first one is copied once more at its end, into one of its size.
+// JSON of 128 bytes takes 1 to 3 µs, 64 KiB of it 140 µs.
 func (c *Codec) Inflate(m Message, w *Window) (Message, error) {
 	if !m.Compressed() {
 		return m, nil
@@ -145,12 +147,11 @@ func (z *inflater) inflate(c *Codec, payload []byte, w *Window) error {
 		if err := z.stream(c); err != nil {
 			return err
 		}
-		switch at := z.src.at; {
-		case at == tail+len(finalBlock), at == tail, at == end:
+		if at := z.src.at; at == tail+len(finalBlock) || at == tail || at == end {
 			return nil
-		case at > end:
-			return errCorrupt // the tail was taken for data
 		}
+		// Elsewhere behind the payload no block can start: what is left of the
+		// tail or of finalBlock is none.
 		dict = z.window(w)
 	}
 	return errStreams

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/roostws/roost/gate"
 	"github.com/roostws/roost/server"
 )
 
@@ -29,22 +30,27 @@ func (e *echoCommand) Run(ctx context.Context) error {
 	if e.Broadcast {
 		h = server.Handler{OnMessage: func(_ *server.Conn, m server.Message) { srv.Broadcast(m.Op, m.Payload) }}
 	}
-	config := e.config()
-	config.Handler, config.Inline = h, e.Inline
-	var err error
-	if srv, err = server.New(config); err != nil {
-		return err
-	}
-	return serve(ctx, srv, e.Addr, "echoing at ws://%s/; Ctrl-C ends\n")
-}
-
-// serve runs srv at an address until ctx ends, and then shuts it down in order.
-func serve(ctx context.Context, srv *server.Server, addr, greeting string) error {
-	at, err := srv.Listen(addr)
+	config, err := e.config(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, greeting, at)
+	config.Handler, config.Inline = h, e.Inline
+	if len(e.AllowOrigin) > 0 {
+		if config.Origins, err = gate.ParseOrigins(append([]string{gate.SameOrigin}, e.AllowOrigin...)...); err != nil {
+			return usageError{fmt.Errorf("--allow-origin: %w", err)}
+		}
+	}
+	if srv, err = server.New(config); err != nil {
+		return err
+	}
+	if err := e.listen(srv, e.Addr, "echoing at ws%[2]s://%[1]s/; Ctrl-C ends\n"); err != nil {
+		return err
+	}
+	return serve(ctx, srv)
+}
+
+// serve waits until ctx ends, and then shuts srv down in order.
+func serve(ctx context.Context, srv *server.Server) error {
 	<-ctx.Done()
 	end, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()

@@ -14,9 +14,8 @@ import (
 
 // feedCommand serves market data.
 type feedCommand struct {
-	Addr    string   `default:"127.0.0.1:8080" help:"Address to listen on (${default}); port 0 takes a free one."`
-	Origins []string `name:"origin" help:"A web origin whose pages may connect beside the feed's own, such as https://app.example.com; * stands for all."`
-	Source  string   `default:"sim" enum:"sim,replay" help:"Where prices come from: sim invents them, replay plays a file (${default})."`
+	Addr   string `default:"127.0.0.1:8080" help:"Address to listen on (${default}); port 0 takes a free one."`
+	Source string `default:"sim" enum:"sim,replay" help:"Where prices come from: sim invents them, replay plays a file (${default})."`
 
 	Symbols []string `group:"sim" help:"What to trade, such as EURUSD,XAUUSD; or a number of symbols. Default: 24 well-known ones."`
 	Rate    float64  `group:"sim" default:"250" help:"Updates a second over all symbols (${default})."`
@@ -58,21 +57,23 @@ func (f *feedCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	config, err := f.config(ctx)
+	if err != nil {
+		return err
+	}
 	served, err := feed.New(feed.Config{
 		Source:            source,
 		WaitForSubscriber: f.Source == "replay" && !f.Loop && !f.Now,
-		Origins:           f.Origins,
-		Server:            f.config(),
+		Origins:           f.AllowOrigin,
+		Server:            config,
 		Logger:            slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		return err
 	}
-	addr, err := served.Listen(f.Addr)
-	if err != nil {
+	if err := f.listen(served, f.Addr, "live prices at http%[2]s://%[1]s/ (WebSocket: ws%[2]s://%[1]s/ws, metrics: http%[2]s://%[1]s/metrics); Ctrl-C ends\n"); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "live prices at http://%s/ (WebSocket: ws://%[1]s/ws, metrics: http://%[1]s/metrics); Ctrl-C ends\n", addr)
 	return served.Run(ctx)
 }
 

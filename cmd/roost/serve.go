@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -21,6 +22,10 @@ type serveFlags struct {
 
 	PingAfter time.Duration `default:"30s" help:"A connection that sent nothing for so long gets a ping (${default}; below 0: never)."`
 	PingGrace time.Duration `default:"10s" help:"One that sends nothing for so long after the ping is ended (${default})."`
+
+	tlsFlags
+	gateFlags
+	tokenFlags
 }
 
 // heapGrowth is how much of the heap may be garbage, in percent. Most of it are connections,
@@ -46,9 +51,16 @@ func (s *serveFlags) prepare() error {
 	return nil
 }
 
-func (s *serveFlags) config() server.Config {
-	return server.Config{
+// config is the server's, but for what a command sets itself. What follows keys ends with ctx.
+func (s *serveFlags) config(ctx context.Context) (server.Config, error) {
+	c := server.Config{
 		MaxConns: s.MaxConns, Loops: s.Loops, Engine: s.Engine,
 		HandshakeTimeout: s.HandshakeTimeout, PingAfter: s.PingAfter, PingGrace: s.PingGrace,
 	}
+	for _, apply := range []func(context.Context, *server.Config) error{s.tlsFlags.apply, s.gateFlags.apply, s.tokenFlags.apply} {
+		if err := apply(ctx, &c); err != nil {
+			return c, usageError{err}
+		}
+	}
+	return c, nil
 }

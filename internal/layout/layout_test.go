@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 
 	"cmd/roost": {
 		"feed", "server", "wsproto", "poller", "pool", "gate", "auth",
-		"bench", "bench/report", "bench/live", "internal/memtls", "internal/doctor",
+		"bench", "bench/report", "bench/live", "internal/certs", "internal/memtls", "internal/doctor",
 	},
 }
 
