@@ -24,7 +24,8 @@ var allowed = map[string][]string{
 	"bench/live":      {"bench/report"},
 	"bench":           {"bench/report", "internal/memtls", "wsproto", "poller"},
 
-	"client":  {"wsproto"},
+	"client":        {"wsproto"},
+	"client/js":     {},
 	"bench/million": {"bench/report"},
 
 	"cmd/roost": {
