@@ -175,6 +175,7 @@ func TestDialOverTLS(t *testing.T) {
 	})
 	url := "wss" + strings.TrimPrefix(s.URL, "https")
 	config := s.Client().Transport.(*http.Transport).TLSClientConfig
+	before := config.Clone()
 	c, err := Dial(t.Context(), url, Config{TLS: config})
 	if err != nil {
 		t.Fatal(err)
@@ -189,6 +190,9 @@ func TestDialOverTLS(t *testing.T) {
 	wantText(t, c, "as well")
 	if err := c.Close(ws.StatusNormalClosure, ""); err != nil {
 		t.Error(err)
+	}
+	if config.ServerName != before.ServerName || !slices.Equal(config.NextProtos, before.NextProtos) {
+		t.Error("the TLS configuration of the caller was changed")
 	}
 
 	_, err = Dial(t.Context(), url, Config{})

@@ -63,6 +63,12 @@ func TestASessionIsClosed(t *testing.T) {
 		t.Run(state, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var config SessionConfig
+				after := false // Close was called
+				config.OnDisconnect = func(err error, _ time.Duration) {
+					if after {
+						t.Errorf("OnDisconnect tells of a next try after %v", err)
+					}
+				}
 				if state == "logging in" {
 					config.OnConnect = func(ctx context.Context, c *Conn) error {
 						c.Write(ctx, ws.OpText, []byte("token"))
@@ -75,6 +81,7 @@ func TestASessionIsClosed(t *testing.T) {
 				go func() { read <- sessionError(t, s) }()
 				synctest.Wait()
 				begin := time.Now()
+				after = true
 				if err := s.Close(4000, "enough"); err != nil {
 					t.Error(err)
 				}
@@ -117,5 +124,29 @@ func TestTwoReadersOfASession(t *testing.T) {
 		s.Conn().CloseNow()
 		s.Close(1000, "")
 		<-read
+	})
+}
+
+// TestAContextEndsDuringOnConnect, which does not use the connection: it is closed all the same, and without a wait for the server.
+func TestAContextEndsDuringOnConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		s := play(t, SessionConfig{OnConnect: func(ctx context.Context, _ *Conn) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}, func(p *peer) {
+			p.accept()
+			p.drain()
+			close(ended)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, _, err := s.Read(ctx)
+		wantError(t, err, context.DeadlineExceeded)
+		<-ended
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("it took %v", took)
+		}
 	})
 }
