@@ -121,7 +121,11 @@ func TestCloseWithoutAnAnswer(t *testing.T) {
 		"does not read": func(*peer) {},
 		"pings": func(p *peer) {
 			p.wantClose(1000)
-			go p.drain()
+			go func() {
+				if op, _, ok := p.next(); ok {
+					p.t.Errorf("opcode %#x came after the Close frame", byte(op))
+				}
+			}()
 			for err := error(nil); err == nil; {
 				time.Sleep(time.Second)
 				_, err = io.WriteString(p, frame(ws.OpPing, ""))
@@ -207,10 +211,22 @@ func TestAServerThatClosesAndDoesNotRead(t *testing.T) {
 		c, p := pipe(t, Config{})
 		go c.Write(t.Context(), ws.OpText, []byte("in the way of the answer"))
 		synctest.Wait()
-		go p.write(closeFrame(1001, ""))
 		begin := time.Now()
+		waits := make(chan error)
+		go func() {
+			err := c.Write(t.Context(), ws.OpText, nil)
+			if took := time.Since(begin); took != 0 {
+				t.Errorf("who waits to write is told after %v", took)
+			}
+			waits <- err
+		}()
+		synctest.Wait()
+		go p.write(closeFrame(1001, ""))
 		var closed *CloseError
 		if err := readError(t, c); !errors.As(err, &closed) || closed.Code != 1001 {
+			t.Error(err)
+		}
+		if err := <-waits; !errors.As(err, &closed) {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took != linger {

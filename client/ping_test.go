@@ -44,7 +44,7 @@ func TestAPongAnswersAllPingsBeforeIt(t *testing.T) {
 			}()
 			_, payloads[i], _ = p.next()
 		}
-		for _, strange := range []string{"", "hello", "\x00\x00\x00\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x00\x00\x00\x04"} {
+		for _, strange := range []string{"", "hello", "\x00\x00\x00\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x00\x00\x00\x04", "\x00\x00\x00\x00\x00\x00\x00\x01x"} {
 			p.send(ws.OpPong, strange)
 		}
 		synctest.Wait()

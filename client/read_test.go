@@ -101,16 +101,19 @@ func readError(t *testing.T, c *Conn) error {
 }
 
 func TestTheServerClosesWithoutACode(t *testing.T) {
+	ended := make(chan struct{})
 	c := opened(t, Config{}, func(p *peer) {
 		p.send(ws.OpClose, "")
 		p.wantClose(0)
 		p.wantEnd()
+		close(ended)
 	})
 	err := readError(t, c)
 	var closed *CloseError
 	if !errors.As(err, &closed) || *closed != (CloseError{ws.StatusNoStatusRcvd, ""}) || !strings.HasSuffix(err.Error(), "1005") {
 		t.Errorf("error %v", err)
 	}
+	receive(t, "the end of the connection", ended) // without a CloseNow
 }
 
 // TestAServerThatBreaksTheProtocol has each rule that a server can break, and what it is told (RFC 6455).

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -159,6 +160,9 @@ func (p *peer) send(op ws.OpCode, payload string) { p.write(frame(op, payload)) 
 // next reads one frame; ok is false at the end of the stream.
 func (p *peer) next() (op ws.OpCode, payload string, ok bool) {
 	h, err := ws.ReadHeader(p.br)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.t.Error("the client neither sends a frame nor ends the stream")
+	}
 	if err != nil {
 		return 0, "", false
 	}

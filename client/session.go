@@ -117,7 +117,6 @@ func (s *Session) Read(ctx context.Context) (op ws.OpCode, payload []byte, err e
 			return op, payload, nil
 		}
 		s.lost(ctx, err)
-		err = nil
 	}
 	switch {
 	case s.over != nil:

@@ -136,7 +136,9 @@ func TestPingsAreAnsweredBesideAWriter(t *testing.T) {
 			_, payload, _ := c.Read(t.Context())
 			read <- string(payload)
 		}()
-		p.write(frame(ws.OpPing, "1") + frame(ws.OpPing, "2") + frame(ws.OpText, "goes on"))
+		p.write(frame(ws.OpPing, "1"))
+		p.send(ws.OpPing, "2")
+		p.send(ws.OpText, "goes on") // where the pings were in the buffer
 		if got := <-read; got != "goes on" {
 			t.Errorf("read %q", got)
 		}
@@ -173,4 +175,30 @@ func TestAServerThatTakesSlowly(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestEachFrameHasAMaskOfItsOwn (RFC 6455, section 5.3).
+func TestEachFrameHasAMaskOfItsOwn(t *testing.T) {
+	const frames = 100
+	masks := make(chan int, 1)
+	c := opened(t, Config{}, func(p *peer) {
+		seen := map[[4]byte]bool{}
+		for range frames {
+			h, err := ws.ReadHeader(p.br)
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			seen[h.Mask] = true
+		}
+		masks <- len(seen)
+	})
+	for range frames {
+		if err := c.Write(t.Context(), ws.OpText, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := receive(t, "the frames", masks); n < frames-1 { // two of 2^32 may be equal
+		t.Errorf("%d frames had %d masks", frames, n)
+	}
 }

@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"bench":           {"bench/report", "internal/memtls", "wsproto", "poller"},
 
 	"client":        {"wsproto"},
+	"client/js":     {},
 	"bench/million": {"bench/report"},
 
 	"cmd/roost": {
