@@ -192,6 +192,22 @@ func TestAnAddressIsSmall(t *testing.T) {
 	}
 }
 
+// TestAFullTableLooksFurther: where the first of the queue are not at rest, those behind them make room.
+func TestAFullTableLooksFurther(t *testing.T) {
+	const room = 10
+	l := limiter(t, LimiterConfig{Handshakes: 1, Burst: 5, MaxAddresses: room})
+	for range 2 {
+		for n := range room - 1 {
+			l.want(t, nth(n), 0, Uncounted, 0)
+		}
+	}
+	l.want(t, nth(room-1), 0, Uncounted, 0) // is at rest a second before the others
+	l.want(t, nth(room), time.Second, Uncounted, 0)
+	if s := l.Stats(); s != (LimiterStats{Addresses: room}) {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestAddressesAreForgotten: 400 addresses that are at rest go while others come, two for each.
 func TestAddressesAreForgotten(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -303,11 +319,25 @@ func TestSeveralLoopsAtOnce(t *testing.T) {
 	}
 }
 
-func TestReleaseOfWhoIsNotKnown(t *testing.T) {
-	l := limiter(t, LimiterConfig{Conns: 1})
-	l.Release(ip("192.0.2.1"))
-	l.want(t, ip("192.0.2.1"), 0, Counted, 0)
-	l.want(t, ip("192.0.2.1"), 0, ManyConns, 0)
+func TestReleaseTooOften(t *testing.T) {
+	l := limiter(t, LimiterConfig{Conns: 1, Handshakes: 1})
+	a := ip("192.0.2.1")
+	l.Release(a) // not known
+	l.want(t, a, 0, Counted, 0)
+	l.want(t, a, 0, ManyConns, 0)
+	l.Release(a)
+	l.Release(a) // known, but without a connection
+	l.want(t, a, 0, Counted, 0)
+	l.want(t, a, 0, ManyConns, 0)
+}
+
+func TestWhoStaysSavesUpNothing(t *testing.T) {
+	l := limiter(t, LimiterConfig{Conns: 9, Handshakes: 1, Burst: 2})
+	a := ip("192.0.2.1")
+	l.want(t, a, 0, Counted, 0)
+	l.want(t, a, time.Hour, Counted, 0)
+	l.want(t, a, time.Hour, Counted, 0)
+	l.want(t, a, time.Hour, ManyHandshakes, 1)
 }
 
 func TestRefusals(t *testing.T) {
@@ -404,6 +434,7 @@ func BenchmarkAdmit(b *testing.B) {
 				l.Admit(nth(n), 0)
 			}
 			b.ReportAllocs()
+			b.ResetTimer()
 			for i := range b.N {
 				a := nth(i * 7919 % known)
 				if v, _ := l.Admit(a, time.Duration(i)*time.Microsecond); v == Counted {
