@@ -119,7 +119,7 @@ func (s Source) token(r *wsproto.Request) (string, error) {
 		return "", errEmpty
 	}
 	if s.Kind == ProtocolPrefix && strings.HasPrefix(s.Name, "base64url.") && found != "" {
-		b, err := base64.RawURLEncoding.Strict().DecodeString(found)
+		b, err := base64.RawURLEncoding.DecodeString(found)
 		if err != nil || len(b) == 0 {
 			return "", errEmpty
 		}

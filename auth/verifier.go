@@ -166,7 +166,6 @@ func (v *Verifier) refusal(err error) error {
 		answer error
 	}{
 		{errNoKey, v.refuse.key},
-		{errKeyAlgorithm, v.refuse.algorithm},
 		{errHeader, v.refuse.malformed},
 		{jwt.ErrTokenMalformed, v.refuse.malformed},
 		{jwt.ErrTokenExpired, v.refuse.expired},
@@ -174,7 +173,7 @@ func (v *Verifier) refusal(err error) error {
 		{jwt.ErrTokenInvalidAudience, v.refuse.audience},
 		{jwt.ErrTokenInvalidIssuer, v.refuse.issuer},
 		{jwt.ErrTokenInvalidClaims, v.refuse.claim},
-		{jwt.ErrTokenUnverifiable, v.refuse.algorithm},
+		{jwt.ErrTokenUnverifiable, v.refuse.algorithm}, // errKeyAlgorithm too
 	} {
 		if errors.Is(err, c.cause) {
 			return c.answer

@@ -111,6 +111,27 @@ func TestBadTokens(t *testing.T) {
 	wantRefusal(t, err, 401, "no token")
 }
 
+// TestOnlyListedAlgorithms: a key that fits does not make an algorithm welcome.
+func TestOnlyListedAlgorithms(t *testing.T) {
+	tokens := map[string]string{
+		"HS256": goodToken(), "RS256": token(claims{"alg": "RS256", "kid": "rsa"}, good(), rsaKey),
+		"ES256": token(claims{"alg": "ES256", "kid": "ec"}, good(), ecKey), "EdDSA": token(claims{"alg": "EdDSA", "kid": "ed"}, good(), edKey),
+	}
+	for listed := range tokens {
+		v := verifier(t, Config{Algorithms: []string{listed}})
+		for used, tok := range tokens {
+			_, err := v.Verify([]byte(tok))
+			if used == listed {
+				if err != nil {
+					t.Errorf("%s: %v", used, err)
+				}
+				continue
+			}
+			wantRefusal(t, err, 401, "algorithm is not accepted")
+		}
+	}
+}
+
 // nextLetter is the letter behind c in base64url: 32 bytes end in one whose last two bits are nobody's.
 func nextLetter(c byte) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -78,6 +78,19 @@ func TestAFileOfKeys(t *testing.T) {
 	if err := reload(); err != nil || !has(t, s, "longer") {
 		t.Errorf("after a change in place: %v", err)
 	}
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, oct("the same moment", secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(name, time.Time{}, info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := reload(); err != nil || !has(t, s, "the same moment") {
+		t.Errorf("after a change at the same moment: %v", err)
+	}
 	for _, missing := range []string{name + ".none", t.TempDir()} {
 		if _, err := OpenKeySet(missing); err == nil {
 			t.Errorf("%s is a file of keys", missing)

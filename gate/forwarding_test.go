@@ -83,6 +83,7 @@ func TestForwarded(t *testing.T) {
 		{"two proxies, two lines", []string{`Forwarded: for=192.0.2.1`, `Forwarded: for=10.0.0.2`}, "192.0.2.1:0"},
 		{"a comma in quotes", []string{`Forwarded: for=192.0.2.1;host="a, for=6.6.6.6"`}, "192.0.2.1:0"},
 		{"a quote in quotes", []string{`Forwarded: for=192.0.2.1;host="a\", for=6.6.6.6"`}, "192.0.2.1:0"},
+		{"a backslash at the end of quotes", []string{`Forwarded: for=192.0.2.1;x="a\\"`}, "192.0.2.1:0"},
 		{"a semicolon in quotes", []string{`Forwarded: for=192.0.2.1;host="a;for=6.6.6.6"`}, "192.0.2.1:0"},
 
 		{"a client's prefix", []string{`Forwarded: for=6.6.6.6, for=192.0.2.1`}, "192.0.2.1:0"},
@@ -111,6 +112,9 @@ func TestForwarded(t *testing.T) {
 		{"two quoted strings", []string{`Forwarded: for=6.6.6.6, for="192.0.2.1""x"`}, peer},
 		{"behind the quotes", []string{`Forwarded: for=6.6.6.6, for="192.0.2.1"x`}, peer},
 		{"an open quote", []string{`Forwarded: for=6.6.6.6;x="`}, peer},
+		{"a bad name beside it", []string{"Forwarded: for=6.6.6.6, for=192.0.2.1;b d=x"}, peer},
+		{"quotes within another value", []string{`Forwarded: for=6.6.6.6, for=192.0.2.1;x="a"b"c"`}, peer},
+		{"quotes and a backslash within another value", []string{`Forwarded: for=6.6.6.6, for=192.0.2.1;x="a\b"c"d"`}, peer},
 		{"one quote", []string{`Forwarded: for="`}, peer},
 		{"an escaped end", []string{`Forwarded: for="192.0.2.1\"`}, peer},
 		{"an empty hidden port", []string{`Forwarded: for="192.0.2.1:_"`}, peer},

@@ -18,8 +18,7 @@ type Origins struct {
 	null bool
 	// listed has "https://example.com:443" for an origin, and "https://.example.com:443" for all origins below it. Everything is in
 	// lower case and has its port.
-	listed  map[string]struct{}
-	longest int // of its keys, in bytes
+	listed map[string]struct{}
 }
 
 // SameOrigin is the entry of a list for pages of the host that the request is for.
@@ -51,7 +50,6 @@ func ParseOrigins(patterns ...string) (*Origins, error) {
 				return nil, fmt.Errorf("gate: %q is no origin: %w", p, err)
 			}
 			o.listed[key] = struct{}{}
-			o.longest = max(o.longest, len(key))
 		}
 	}
 	return o, nil
@@ -96,9 +94,6 @@ func (o *Origins) AllowsOrigin(origin string) bool {
 	if _, ok := o.listed[string(key)]; ok {
 		return true
 	}
-	if at.host[0] == '[' {
-		return false
-	}
 	// For a.b.example.com: .b.example.com, .example.com, .com.
 	from := len(at.scheme) + len("://")
 	for i := from; i < len(key); i++ {
@@ -108,9 +103,6 @@ func (o *Origins) AllowsOrigin(origin string) bool {
 		copy(key[i-from:], key[:from])
 		key = key[i-from:]
 		i = from
-		if len(key) > o.longest {
-			continue
-		}
 		if _, ok := o.listed[string(key)]; ok {
 			return true
 		}

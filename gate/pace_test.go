@@ -64,7 +64,8 @@ func TestPace(t *testing.T) {
 		"a flood beyond all numbers": {RatesConfig{Messages: 1, Bytes: 1}, []step{
 			{0, math.MaxInt32, math.MaxInt32, math.MaxUint32}, {1, math.MaxInt32, math.MaxInt32, math.MaxUint32}, {1, 1, 0, math.MaxUint32},
 		}},
-		"ticks of a millisecond": {RatesConfig{Messages: 10, MessageBurst: 1, Tick: time.Millisecond}, []step{{5, 1, 0, 0}, {104, 1, 0, 1}, {105, 0, 0, 0}}},
+		"messages beyond what a bucket counts": {RatesConfig{Messages: 1}, []step{{0, 1<<32/20 + 1, 0, math.MaxUint32 - 20}}},
+		"ticks of a millisecond":               {RatesConfig{Messages: 10, MessageBurst: 1, Tick: time.Millisecond}, []step{{5, 1, 0, 0}, {104, 1, 0, 1}, {105, 0, 0, 0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rates(t, c.config)

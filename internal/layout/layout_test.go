@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"client":        {"wsproto"},
 	"client/js":     {},
 	"bench/million": {"bench/report"},
+	"docs/deploy":   {}, // files, and tests of them
 
 	"cmd/roost": {
 		"feed", "server", "wsproto", "poller", "pool", "gate", "auth",
