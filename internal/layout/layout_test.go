@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 
 	"client":        {"wsproto"},
 	"client/js":     {},
+	"conformance":   {}, // tests only
 	"bench/million": {"bench/report"},
 	"docs/deploy":   {}, // files, and tests of them
 

@@ -1,0 +1,101 @@
+package conformance
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roostws/roost/server"
+)
+
+// closingRows are RFC 6455, sections 5.5.1 and 7. "Typically" an endpoint echoes the code that it received: another that is true, or
+// none, is as legal.
+func closingRows() []row {
+	rows := []row{
+		{rule: "a Close frame without a body: 1005 for the application, and never on the wire", section: "7.1.5",
+			frames: []frame{closing(0, "")}, codes: []int{1000, none}, told: 1005},
+		{rule: "a body of one byte is no code", section: "5.5.1", frames: []frame{{op: opClose, payload: []byte{3}}}, codes: []int{1002}, told: 1002},
+		{rule: "messages before a Close frame", section: "5.5.1", frames: []frame{text("a"), binaryOf("b"), closing(1000, "")},
+			echo: []frame{text("a"), binaryOf("b")}, codes: []int{1000, none}, told: 1000},
+		{rule: "messages behind a Close frame have no effect", section: "5.5.1", frames: []frame{closing(1001, ""), text("a"), binaryOf("b")},
+			codes: []int{1001, 1000, none}, told: 1001},
+		{rule: "a second Close frame has no effect", section: "5.5.1", frames: []frame{closing(4001, "first"), closing(4002, "second")},
+			codes: []int{4001, 1000, none}, told: 4001, reason: "first"},
+		{rule: "what breaks the protocol behind a Close frame has no effect", section: "7.1.4", frames: []frame{closing(4001, ""), {op: 3, rsv: rsv1}},
+			codes: []int{4001, 1000, none}, told: 4001},
+	}
+	rows[0].frames[0].payload = nil
+	for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999} {
+		rows = append(rows, row{rule: fmt.Sprintf("the code %d may be sent", code), section: "7.4.1, 7.4.2", frames: []frame{closing(code, "")},
+			codes: []int{code, 1000, none}, told: code})
+	}
+	for _, code := range []int{1012, 1013, 1014} {
+		rows = append(rows, row{rule: fmt.Sprintf("the code %d was registered later: it may be known, or not", code), section: "7.4.2",
+			frames: []frame{closing(code, "")}, codes: []int{code, 1000, 1002, none}})
+	}
+	for _, code := range []int{0, 1, 999, 1004, 1005, 1006, 1015, 5000, 65535} {
+		rows = append(rows, row{rule: fmt.Sprintf("the code %d must not be on the wire, in an answer neither", code), section: "7.4.1, 7.4.2",
+			frames: []frame{closing(code, "")}, codes: []int{1002, 1000, none}})
+	}
+	for _, code := range []int{1016, 1100, 1999, 2000, 2999} {
+		rows = append(rows, row{rule: fmt.Sprintf("the code %d is reserved and not defined: it may be taken, or not", code), section: "7.4.2",
+			frames: []frame{closing(code, "")}, codes: []int{code, 1000, 1002, none}})
+	}
+	for _, reason := range []string{"bye", "", pattern(123), "κόσμε", strings.Repeat("€", 41), "\x00"} {
+		rows = append(rows, row{rule: fmt.Sprintf("a reason of %d bytes, %.10q", len(reason), reason), section: "5.5.1",
+			frames: []frame{closing(1000, reason)}, codes: []int{1000, none}, told: 1000, reason: reason})
+	}
+	for _, reason := range []string{"\xFF", "\xC0\x80", "\xED\xA0\x80", "ok\xE2\x82", "\xF4\x90\x80\x80", pattern(120) + "\xF0\x9F\x98"} {
+		rows = append(rows, row{rule: fmt.Sprintf("a reason that is not UTF-8: %+.10q, %d bytes", reason, len(reason)), section: "8.1",
+			frames: []frame{closing(1000, reason)}, codes: []int{1007, 1002}})
+	}
+	return append(rows, ownCloseRows()...)
+}
+
+// ownCloseRows are those in which ours begins the closing handshake: nothing may follow its Close frame, whatever comes.
+func ownCloseRows() (rows []row) {
+	for _, code := range []int{1000, 1001, 1003, 1008, 1011, 3000, 4000, 4999} {
+		rows = append(rows, row{rule: fmt.Sprintf("the application closes with %d", code), section: "7.1.2",
+			frames: []frame{text(fmt.Sprintf("!close %d", code))}, codes: []int{code}, told: code})
+	}
+	command := text("!close 4000 enough")
+	for name, frames := range map[string][]frame{
+		"the peer answers with a code of its own": {command, closing(4001, "")},
+		"the peer answers without one":            {command, {op: opClose}},
+		"messages and pings that come meanwhile":  {command, text("late"), ping("late"), begin(opText, "la"), last("te")},
+		"the peer then breaks the protocol":       {command, {op: 3, rsv: rsv3}},
+		"it closes twice":                         {command, text("!close 4002 again")},
+		"a fragmented message is under way":       {command, begin(opText, "never to end")},
+	} {
+		rows = append(rows, row{rule: "the application closes, and " + name, section: "5.5.1", frames: frames, codes: []int{4000}, told: 4000})
+	}
+	return rows
+}
+
+func TestClosing(t *testing.T) { everywhere(t, closingRows()) }
+
+// TestThePeerDoesNotAnswer: who began the closing handshake, or failed the connection, ends TCP by itself at some time (sections
+// 7.1.1 and 7.1.7).
+func TestThePeerDoesNotAnswer(t *testing.T) {
+	targets := serverTargets(t, server.Config{CloseTimeout: 100 * time.Millisecond})
+	for _, tt := range append(targets, clientTargets()...) {
+		for name, f := range map[string]frame{"closed": text("!close 4000"), "failed": {op: 3}} {
+			if tt.role == ourClient && name == "closed" {
+				continue // Config.CloseTimeout of 5 s would have to pass: package client tests it with a clock of its own
+			}
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				p := tt.open(t, "", whole, seeded(tt.name))
+				defer p.conn.Close()
+				<-p.write(p.bytes(f))
+				if e, err := p.next(); err != nil || e.op != opClose {
+					t.Fatalf("%+v, %v, want a Close frame", e, err)
+				}
+				if err := p.end(); err != nil && !isEnd(err) {
+					t.Errorf("RFC 6455, 7.1.1: %v", err)
+				}
+			})
+		}
+	}
+}
