@@ -82,13 +82,20 @@ func (d *dialing) answer(edits []string) []byte {
 	return head(responseLines(key), edits)
 }
 
-// dialOurs has our client dial the peer at path /, or at the one that is given.
-func dialOurs(t *testing.T, secure bool, config client.Config, path ...string) *dialing {
+// listen waits for one connection.
+func listen(t *testing.T) net.Listener {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// dialOurs has our client dial the peer at path /, or at the one that is given.
+func dialOurs(t *testing.T, secure bool, config client.Config, path ...string) *dialing {
+	l := listen(t)
 	result := make(chan dialed, 1)
 	scheme := "ws://"
 	if secure {
@@ -98,8 +105,8 @@ func dialOurs(t *testing.T, secure bool, config client.Config, path ...string) *
 		conn, err := client.Dial(t.Context(), scheme+l.Addr().String()+strings.Join(path, ""), config)
 		result <- dialed{conn, err}
 	}()
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 	conn, err := l.Accept()
+	l.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
