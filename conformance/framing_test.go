@@ -120,15 +120,7 @@ func TestFraming(t *testing.T) { everywhere(t, framingRows()) }
 // nothing for what is not compressed (RFC 7692, section 6).
 func everywhere(t *testing.T, rows []row) {
 	check(t, append(serverTargets(t, server.Config{}), clientTargets()...), "", rows)
-	dedicated := serverTargets(t, server.Config{Compression: server.CompressionDedicated})
-	// Half of them will do: inline over TCP, on the pool over TLS.
-	var half []target
-	for i, tt := range dedicated {
-		if i%4 == 0 || i%4 == 3 {
-			half = append(half, tt)
-		}
-	}
-	check(t, half, defaultOffer, rows)
+	check(t, half(serverTargets(t, server.Config{Compression: server.CompressionDedicated}), false), defaultOffer, rows)
 }
 
 // defaultOffer is a browser's.

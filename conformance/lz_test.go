@@ -65,7 +65,7 @@ func (w *bitWriter) copy(length, distance int) {
 // a receiver which keeps less is found out. The result ends as a flush does, without the tail.
 func lz(payload, history []byte, window int) []byte {
 	all := append(append([]byte(nil), history...), payload...)
-	seen := map[string][]int{}
+	seen := map[[3]byte][]int{}
 	var w bitWriter
 	w.low(2, 3) // not final, fixed codes
 	for at := 0; at < len(all); {
@@ -84,7 +84,7 @@ func lz(payload, history []byte, window int) []byte {
 		}
 		for end := at + n; at < end; at++ {
 			if at+3 <= len(all) {
-				key := string(all[at : at+3])
+				key := [3]byte(all[at:])
 				seen[key] = append(seen[key], at)
 			}
 		}
@@ -95,11 +95,11 @@ func lz(payload, history []byte, window int) []byte {
 }
 
 // farMatch returns the farthest match in the window, 0 if there is none.
-func farMatch(all []byte, at int, seen map[string][]int, window int) (n, from int) {
+func farMatch(all []byte, at int, seen map[[3]byte][]int, window int) (n, from int) {
 	if at+3 > len(all) {
 		return 0, 0
 	}
-	key := string(all[at : at+3])
+	key := [3]byte(all[at:])
 	places := seen[key]
 	for len(places) > 0 && at-places[0] > window {
 		places = places[1:]

@@ -24,9 +24,10 @@ const (
 // target is one way to run ours. open makes a WebSocket connection with it and hands out the other end. offer is what the peer offers
 // as a client; as a server it answers it. "": no extension.
 type target struct {
-	name string
-	role role
-	open func(t *testing.T, offer string, how split, rnd *rand.Rand) *peer
+	name   string
+	role   role
+	secure bool // over TLS
+	open   func(t *testing.T, offer string, how split, rnd *rand.Rand) *peer
 }
 
 // ending is how our application was told that the connection has ended (RFC 6455, section 7.1.5).

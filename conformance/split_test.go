@@ -18,7 +18,7 @@ var splits = []split{whole, bytely, random}
 
 const (
 	// singles is how many bytes go one by one: beyond them the row is about a length, and only its end is cut so finely again.
-	singles = 200
+	singles = 100
 	// lastSingles is how many of the last ones do.
 	lastSingles = 8
 )
