@@ -61,7 +61,10 @@ func TestAllOffersToTheServer(t *testing.T) {
 		var count seen
 		t.Run(fmt.Sprint("compression=", c), func(t *testing.T) {
 			for i, o := range allOffers() {
-				v, how := vs[i%len(vs)], splits[i/len(vs)%len(splits)]
+				if c == server.CompressionShared && i%7 > 0 {
+					continue // it differs in that no message refers to another: a part will do, in which each value occurs
+				}
+				v, how := vs[i/7%len(vs)], splits[i%len(splits)]
 				t.Run(v.name+"/"+o.element, func(t *testing.T) {
 					t.Parallel()
 					p := v.open(t, o.element, how, seeded(o.element))

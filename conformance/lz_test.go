@@ -120,21 +120,18 @@ type compressor struct {
 	takeover bool
 	history  []byte // of a window under 15 bits
 
-	sink bytes.Buffer
-	std  *flate.Writer // of 15 bits: the standard library's, kept between messages
+	sink  bytes.Buffer
+	level int
+	std   *flate.Writer // of 15 bits: the standard library's, kept between messages; nil before the first
 }
 
 func newCompressor(bits int, takeover bool, rnd *rand.Rand) *compressor {
-	c := &compressor{bits: bits, takeover: takeover}
-	if bits == 15 {
-		levels := []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression, flate.HuffmanOnly}
-		c.std, _ = flate.NewWriter(&c.sink, levels[rnd.IntN(len(levels))])
-	}
-	return c
+	levels := []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression, flate.HuffmanOnly}
+	return &compressor{bits: bits, takeover: takeover, level: levels[rnd.IntN(len(levels))]}
 }
 
 func (c *compressor) compress(payload []byte) []byte {
-	if c.std == nil {
+	if c.bits < 15 {
 		b := lz(payload, c.history, 1<<c.bits)
 		if c.takeover {
 			c.history = lastOf(append(c.history, payload...), 1<<c.bits)
@@ -142,7 +139,9 @@ func (c *compressor) compress(payload []byte) []byte {
 		return b
 	}
 	c.sink.Reset()
-	if !c.takeover {
+	if c.std == nil {
+		c.std, _ = flate.NewWriter(&c.sink, c.level)
+	} else if !c.takeover {
 		c.std.Reset(&c.sink)
 	}
 	c.std.Write(payload)
