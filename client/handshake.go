@@ -32,11 +32,12 @@ func (d *dialer) handshake(conn net.Conn) (response wsproto.Response, rest []byt
 	response, err = d.offer.ParseResponse(head, d.key)
 	var refused *wsproto.ResponseError
 	if errors.As(err, &refused) {
-		e := &HandshakeError{Status: refused.Response.Status, Header: header(refused.Response), Reason: refused.Reason}
-		if e.Status != http.StatusSwitchingProtocols {
-			e.Body = refusalBody(conn, head, rest)
+		return response, nil, &HandshakeError{
+			Status: refused.Response.Status,
+			Header: header(refused.Response),
+			Body:   refusalBody(conn, head, rest),
+			Reason: refused.Reason,
 		}
-		return response, nil, e
 	}
 	return response, rest, err
 }

@@ -148,6 +148,7 @@ func TestABombEndsAtTheLimit(t *testing.T) {
 			t.Errorf("what fits came back as %+v, %v", f.Header, err)
 		}
 		p.wantClose(1009)
+		p.Close()
 		if how := receive(t, "OnClose", closed); how.Reason != ReasonTooBig {
 			t.Errorf("%+v", how)
 		}
@@ -169,6 +170,7 @@ func TestWhatCannotBeInflated(t *testing.T) {
 				p := r.dialRaw("permessage-deflate")
 				p.write(append(append(deflatedFrame(ws.OpText, []byte("first")), bytes...), deflatedFrame(ws.OpText, []byte("later"))...))
 				p.wantClose(1007)
+				p.Close()
 				if first := receive(t, "the first", handled); first != "first" || len(handled) > 0 {
 					t.Errorf("handled %q and %d more", first, len(handled))
 				}
@@ -185,6 +187,7 @@ func TestRSV1WithoutTheExtension(t *testing.T) {
 			p := r.dial()
 			p.write(deflatedFrame(ws.OpText, []byte("hello")))
 			p.wantClose(1002)
+			p.Close()
 		})
 	}
 }

@@ -18,6 +18,7 @@ import (
 // doing stand ciphertext, in, and offer, out; everything else is as without TLS.
 type secure struct {
 	tls     *memtls.Conn
+	fed     int // bytes of the peer's that the handshake got
 	answers int // bytes of TLS's own since the kernel has stopped taking
 }
 
@@ -96,8 +97,17 @@ func (l *loop) shaken(t poller.Token) {
 	}
 	l.output(c)
 	if done && c.State() != Closed {
+		l.resumeShaken(c)
 		c.phase = phaseHandshake
 		l.ciphertext(c, nil) // what came right behind the handshake
+	}
+}
+
+// resumeShaken goes on reading.
+func (l *loop) resumeShaken(c *Conn) {
+	if c.flags&flagPaused != 0 {
+		c.flags &^= flagPaused
+		l.engine.Resume(c.token)
 	}
 }
 
@@ -128,8 +138,13 @@ func (l *loop) ciphertext(c *Conn, b []byte) {
 	}
 	if c.phase == phaseShaking {
 		if len(plain) == 0 { // the handshake's goroutine has it, and tells how it goes
+			if s.fed += len(b); s.fed > memtls.MaxHandshake && c.flags&flagPaused == 0 { // what follows is not for it
+				c.flags |= flagPaused
+				l.engine.Pause(c.token)
+			}
 			return
 		}
+		l.resumeShaken(c)
 		c.phase = phaseHandshake // this read came before the news that it is done
 	}
 	if len(plain) > 0 {
