@@ -318,6 +318,7 @@ const client = new FeedClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}:
     link = { name, why, retryAt };
     page.state.dataset.state = name;
     document.body.classList.toggle('stale', name !== 'live');
+    if (name === 'ended' && !rows.size) setText(page.empty, 'There is nothing to show.');
     tellState();
   },
 
