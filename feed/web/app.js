@@ -313,7 +313,6 @@ function count(shown = shownRows().length) {
 
 const client = new FeedClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, {
   begin,
-
   state(name, why, retryAt) {
     link = { name, why, retryAt };
     page.state.dataset.state = name;
@@ -348,13 +347,9 @@ const client = new FeedClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}:
 
 function tellState() {
   const { name, why, retryAt } = link;
-  const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  setText(page.state, {
-    connecting: 'connecting…',
-    live: 'live',
-    waiting: `${why ? `${why}, ` : ''}reconnecting in ${seconds} s`,
-    ended: `ended: ${why}. Reload the page to connect again`,
-  }[name]);
+  const wait = `reconnecting in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s`;
+  const ended = `ended: ${why}. Reload the page to connect again`;
+  setText(page.state, { connecting: 'connecting…', live: 'live', waiting: why ? `${why}, ${wait}` : wait, ended }[name]);
 }
 
 let second = performance.now();
