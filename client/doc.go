@@ -44,6 +44,6 @@
 // # What is not there
 //
 // Redirects are not followed, as browsers do not follow them: the request may hold a token, and the address that a server names may
-// be another host's or not encrypted. [HandshakeError] has the Location. SOCKS proxies need a DialContext of your own. Neither HTTP/2
-// (RFC 8441) nor extensions are offered.
+// be another host's or not encrypted. [HandshakeError] has the Location. SOCKS proxies need a DialContext of your own. HTTP/2 (RFC 8441) is
+// not offered, and of extensions only permessage-deflate, by Config.Deflate.
 package client

@@ -25,7 +25,9 @@ func (s *scripted) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := copy(b[:min(len(b), s.chunk)], s.bytes)
-	s.bytes = s.bytes[n:]
+	if s.bytes = s.bytes[n:]; len(s.bytes) == 0 {
+		return n, io.EOF // with the last bytes, as crypto/tls may
+	}
 	return n, nil
 }
 

@@ -32,11 +32,12 @@ func (d *dialer) handshake(conn net.Conn) (response wsproto.Response, rest []byt
 	response, err = d.offer.ParseResponse(head, d.key)
 	var refused *wsproto.ResponseError
 	if errors.As(err, &refused) {
-		e := &HandshakeError{Status: refused.Response.Status, Header: header(refused.Response), Reason: refused.Reason}
-		if e.Status != http.StatusSwitchingProtocols {
-			e.Body = refusalBody(conn, head, rest)
+		return response, nil, &HandshakeError{
+			Status: refused.Response.Status,
+			Header: header(refused.Response),
+			Body:   refusalBody(conn, head, rest),
+			Reason: refused.Reason,
 		}
-		return response, nil, e
 	}
 	return response, rest, err
 }
@@ -47,6 +48,10 @@ func readHead(conn net.Conn) (head, rest []byte, err error) {
 	const begin = "HTTP/1.1 "
 	buf, start, seen := make([]byte, 0, firstHead), 0, 0
 	for {
+		// What is no answer would be waited for in vain: an SSH server's banner, say.
+		if n := min(len(buf)-start, len(begin)); string(buf[start:start+n]) != begin[:n] && !bytes.HasPrefix(buf[start:], []byte("HTTP/1.0 ")[:n]) {
+			return nil, nil, noResponse(buf[start:])
+		}
 		if end := wsproto.HeadEnd(buf[start:], seen); end > 0 {
 			head, rest = buf[start:start+end], buf[start+end:]
 			if !interim(head) {
@@ -56,10 +61,6 @@ func readHead(conn net.Conn) (head, rest []byte, err error) {
 			continue
 		}
 		seen = len(buf) - start
-		// What is no answer would be waited for in vain: an SSH server's banner, say.
-		if n := min(seen, len(begin)); string(buf[start:start+n]) != begin[:n] && !bytes.HasPrefix(buf[start:], []byte("HTTP/1.0 ")[:n]) {
-			return nil, nil, noResponse(buf[start:])
-		}
 		if len(buf) >= wsproto.MaxHead {
 			return nil, nil, fmt.Errorf("%w: the head has more than %d bytes", wsproto.ErrMalformedResponse, wsproto.MaxHead)
 		}

@@ -99,7 +99,7 @@ func TestTheBodyOfARefusalIsWaitedForOnlyAMoment(t *testing.T) {
 		p.drain()
 		close(ended)
 	})
-	_, err := Dial(t.Context(), "ws://"+address, Config{})
+	_, err := Dial(t.Context(), "ws://"+address, Config{HandshakeTimeout: -1})
 	wantError(t, err, `("half")`)
 	receive(t, "the end of the connection", ended)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -85,6 +86,9 @@ func TestTheServerCloses(t *testing.T) {
 		var closed *CloseError
 		if !errors.As(err, &closed) || *closed != (CloseError{code, "because"}) {
 			t.Errorf("%d: error %v", code, err)
+		}
+		if c.NetConn().SetDeadline(time.Time{}) == nil {
+			t.Errorf("%d: the socket is open", code)
 		}
 		wantError(t, err, net.ErrClosed, fmt.Sprintf("the server closed it with %d: because", code))
 		for _, again := range []error{readError(t, c), c.Write(t.Context(), ws.OpText, nil), c.Ping(t.Context()), c.Close(1000, "")} {

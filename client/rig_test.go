@@ -215,7 +215,11 @@ func (p *peer) wantEnd() {
 }
 
 // drain reads without looking until the client ends the stream.
-func (p *peer) drain() { io.Copy(io.Discard, p.br) }
+func (p *peer) drain() {
+	if _, err := io.Copy(io.Discard, p.br); errors.Is(err, os.ErrDeadlineExceeded) {
+		p.t.Error("the client does not end the stream")
+	}
+}
 
 // wantText reads one message of the client's side.
 func wantText(t *testing.T, c *Conn, want string) {

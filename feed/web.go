@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/roostws/roost/client/js"
 	"github.com/roostws/roost/wsproto"
 )
 
@@ -49,6 +50,7 @@ func (f *Feed) pages() (http.Handler, error) {
 		}
 		mux.Handle("GET "+at, asset(name, content))
 	}
+	mux.Handle("GET /roost.js", asset("roost.js", []byte(js.Source)))
 	mux.HandleFunc("GET /healthz", f.health)
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		promhttp.HandlerFor(f.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)

@@ -36,7 +36,7 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 			t.Errorf("the third got %s", resp.Status)
 		}
 		second.Close()
-		r.await("the second is gone", func(s Stats) bool { return s.Open == 1 && s.Reasons[ReasonRefusedAddress] == 1 })
+		r.await("the second is gone", func(s Stats) bool { return s.Reasons[ReasonEOF]+s.Reasons[ReasonReset] == 1 && s.Reasons[ReasonRefusedAddress] == 1 })
 		r.dial()
 		if resp := r.tcp().exchange(handshakeTo(r.addr)); resp.StatusCode != http.StatusTooManyRequests {
 			t.Errorf("after that the third got %s", resp.Status)
@@ -207,12 +207,14 @@ func TestRates(t *testing.T) {
 		p.send(ws.OpText, "4")
 		p.send(ws.OpText, "5")
 		p.wantClose(StatusTooManyMessages)
+		p.Close()
 
 		p = r.dial()
 		for range 3 {
 			p.send(ws.OpText, strings.Repeat("x", 900))
 		}
 		p.wantClose(StatusTooManyMessages)
+		p.Close()
 		r.await("counted", func(s Stats) bool { return s.Reasons[ReasonRate] == 2 })
 	})
 }
@@ -254,16 +256,17 @@ func TestExpiry(t *testing.T) {
 		renewed.send(ws.OpText, "for ever")
 		renewed.want(ws.OpText, "for ever")
 		for _, path := range []string{"/expired", "/soon", "/"} {
-			open(path).wantClose(StatusUnauthorized)
+			p := open(path)
+			p.wantClose(StatusUnauthorized)
+			p.Close()
 		}
 		later := open("/later")
 		later.send(ws.OpText, "now")
 		later.wantClose(StatusUnauthorized)
+		later.Close()
 		renewed.send(ws.OpText, "still here") // longer than AuthTimeout
 		renewed.want(ws.OpText, "still here")
-		if n := r.Stats().Reasons[ReasonExpired]; n != 4 {
-			t.Errorf("%d are counted", n)
-		}
+		r.await("counted", func(s Stats) bool { return s.Reasons[ReasonExpired] == 4 })
 	})
 }
 

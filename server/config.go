@@ -46,7 +46,7 @@ type Config struct {
 	Inline bool
 
 	// Origins is which web origins may open a connection; it is asked before Authorize. nil: SameOrigin, unless there is an Authorize,
-	// which then decides on them.
+	// which then decides on them: one that believes cookies must.
 	Origins *gate.Origins
 
 	// ProxyProtocol is for a proxy in front that hands on bytes, Forwarding for one that hands on requests: both tell whose connection it
@@ -69,7 +69,7 @@ type Config struct {
 	// times the processor time of everything else that is done for a message.
 	Compression      Compression
 	CompressFrom     int // messages of fewer bytes go as they are, of fewer than a quarter where they can refer to earlier ones; 0: 256
-	CompressionLevel int // 1 (fast) to 9 (small), for messages above 4 KiB; 0: 1
+	CompressionLevel int // 1 (fast) to 9 (small), for peers that take the largest window; 0: 1
 	MaxWindows       int // bytes in all for CompressionDedicated, connections past it are treated as under CompressionShared; 0: 256 MiB
 
 	// TLS is what ListenTLS and ServeTLS speak, by the standard crypto/tls; it needs a certificate, or a way to get one, and must not be

@@ -94,7 +94,7 @@ func (l *loop) writeThrough(c *Conn, subs *subscriptions, e entry, borrowed bool
 	}
 	if n == len(e.frame) {
 		l.count.MessagesOut += 1 + uint64(e.count)
-		if rest.owner != nil {
+		if rest != nil {
 			l.sealedRest(c, rest)
 		}
 		return

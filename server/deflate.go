@@ -123,7 +123,14 @@ func (c *Conn) sendRemembered(d *deflated, m *outgoing, key string) Result {
 
 // frameLocked is the variant of a shared message that c gets.
 func (c *Conn) frameLocked(p *wsproto.Prepared) []byte {
-	d := c.deflate()
+	if c.extra == nil {
+		return p.Frame()
+	}
+	return c.variant(p)
+}
+
+func (c *Conn) variant(p *wsproto.Prepared) []byte {
+	d := c.extra.deflate
 	s := c.loop.srv
 	if d == nil || len(p.Payload()) < s.config.CompressFrom {
 		return p.Frame()
@@ -134,7 +141,13 @@ func (c *Conn) frameLocked(p *wsproto.Prepared) []byte {
 // noteLocked has c's next own message refer to nothing before it, if the frame that c is given is a compressed one that it shares with
 // others. Mu must not be released before the frame has its place.
 func (c *Conn) noteLocked(frame []byte) {
-	if d := c.deflate(); d != nil && d.out != nil && frame[0]&byte(compressed) != 0 {
+	if c.extra != nil {
+		c.extra.note(frame)
+	}
+}
+
+func (x *extra) note(frame []byte) {
+	if d := x.deflate; d != nil && d.out != nil && frame[0]&byte(compressed) != 0 {
 		d.forget = true
 	}
 }

@@ -83,8 +83,8 @@ func (l *loop) writeLocked(c *Conn) error {
 		if n > 0 && c.subs != nil {
 			c.subs.sentAt = l.now()
 		}
-		if rest.owner != nil {
-			c.pushSealedLocked(rest)
+		if rest != nil {
+			c.pushSealedLocked(entry{kind: entrySealed, owner: rest.owner, frame: rest.bytes})
 			c.out.blocked = true
 		} else if n < total {
 			c.out.blocked = true

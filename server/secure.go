@@ -18,6 +18,7 @@ import (
 // doing stand ciphertext, in, and offer, out; everything else is as without TLS.
 type secure struct {
 	tls     *memtls.Conn
+	fed     int // bytes of the peer's that the handshake got
 	answers int // bytes of TLS's own since the kernel has stopped taking
 }
 
@@ -96,8 +97,17 @@ func (l *loop) shaken(t poller.Token) {
 	}
 	l.output(c)
 	if done && c.State() != Closed {
+		l.resumeShaken(c)
 		c.phase = phaseHandshake
 		l.ciphertext(c, nil) // what came right behind the handshake
+	}
+}
+
+// resumeShaken goes on reading.
+func (l *loop) resumeShaken(c *Conn) {
+	if c.flags&flagPaused != 0 {
+		c.flags &^= flagPaused
+		l.engine.Resume(c.token)
 	}
 }
 
@@ -128,8 +138,13 @@ func (l *loop) ciphertext(c *Conn, b []byte) {
 	}
 	if c.phase == phaseShaking {
 		if len(plain) == 0 { // the handshake's goroutine has it, and tells how it goes
+			if s.fed += len(b); s.fed > memtls.MaxHandshake && c.flags&flagPaused == 0 { // what follows is not for it
+				c.flags |= flagPaused
+				l.engine.Pause(c.token)
+			}
 			return
 		}
+		l.resumeShaken(c)
 		c.phase = phaseHandshake // this read came before the news that it is done
 	}
 	if len(plain) > 0 {
@@ -197,13 +212,23 @@ func (c *Conn) pushSealedLocked(e entry) {
 }
 
 // offer gives buffers to the kernel, over TLS encrypted unless they are ciphertext. The first n bytes are done with. Over TLS that is all
-// of them, and rest is what the kernel has not taken, if it has an owner.
-func (l *loop) offer(c *Conn, iov [][]byte, sealed bool) (n int, rest entry, err error) {
-	if c.flags&flagSecure == 0 || sealed {
-		n, err = l.engine.Write(c.token, iov)
-		l.count.BytesOut += uint64(n)
-		return n, entry{}, err
+// of them, and rest is what the kernel has not taken of the ciphertext, if there is any: the caller queues it.
+func (l *loop) offer(c *Conn, iov [][]byte, sealed bool) (n int, rest *remainder, err error) {
+	if c.flags&flagSecure != 0 && !sealed {
+		return l.offerSealed(c, iov)
 	}
+	n, err = l.engine.Write(c.token, iov)
+	l.count.BytesOut += uint64(n)
+	return n, nil, err
+}
+
+// remainder is ciphertext that the kernel has not taken.
+type remainder struct {
+	bytes []byte
+	owner *pool.Buffer
+}
+
+func (l *loop) offerSealed(c *Conn, iov [][]byte) (n int, rest *remainder, err error) {
 	total := 0
 	for _, b := range iov {
 		total += len(b)
@@ -212,7 +237,7 @@ func (l *loop) offer(c *Conn, iov [][]byte, sealed bool) (n int, rest entry, err
 	b, err := c.extra.secure.tls.SealFrames(owner.Bytes()[:0], iov, l.records())
 	if err != nil {
 		owner.Release()
-		return 0, entry{}, err
+		return 0, nil, err
 	}
 	l.cipher[0] = b
 	n, err = l.engine.Write(c.token, l.cipher[:])
@@ -220,9 +245,9 @@ func (l *loop) offer(c *Conn, iov [][]byte, sealed bool) (n int, rest entry, err
 	l.count.BytesOut += uint64(n)
 	if err != nil || n == len(b) {
 		owner.Release()
-		return total, entry{}, err
+		return total, nil, err
 	}
-	return total, entry{kind: entrySealed, owner: owner, frame: b[n:]}, nil
+	return total, &remainder{b[n:], owner}, nil
 }
 
 // records is where small frames are put together to records.
@@ -234,9 +259,9 @@ func (l *loop) records() []byte {
 }
 
 // sealedRest queues ciphertext of a write that went past the queue.
-func (l *loop) sealedRest(c *Conn, rest entry) {
+func (l *loop) sealedRest(c *Conn, rest *remainder) {
 	c.mu.Lock()
-	c.pushSealedLocked(rest)
+	c.pushSealedLocked(entry{kind: entrySealed, owner: rest.owner, frame: rest.bytes})
 	c.out.blocked = true
 	c.unlockAndPost()
 }

@@ -196,6 +196,7 @@ func TestUpgradesThatCannotBe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.RemoteAddr = "192.0.2.1:4711"
 		return r
 	}
 	t.Run("no hijacker", func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/roostws/roost/bench"
 	"github.com/roostws/roost/bench/compare/results"
+	"github.com/roostws/roost/bench/report"
 )
 
 // fanoutCase is a number of subscribers, and the bytes of a message.
@@ -176,7 +177,10 @@ func (f fanoutCase) measureStalled(ctx context.Context, r *rig, p *program) outc
 	c := f.config(r, s, bench.Slow, stalledFor(r))
 	c.On, c.Slow.Share = bench.Fanout, stalledShare
 	var open int
-	l, err := r.drive(ctx, s, c, func(news) bool {
+	l, err := r.drive(ctx, s, c, func(n news) bool {
+		if n.Phase != report.Ramp && n.Phase != report.Warmup && n.Phase != report.Measure {
+			return false // when the news of the drain come, the client has begun to close
+		}
 		open, err = s.established()
 		return err != nil
 	})

@@ -35,10 +35,9 @@ func (e *echoCommand) Run(ctx context.Context) error {
 		return err
 	}
 	config.Handler, config.Inline = h, e.Inline
-	if len(e.AllowOrigin) > 0 {
-		if config.Origins, err = gate.ParseOrigins(append([]string{gate.SameOrigin}, e.AllowOrigin...)...); err != nil {
-			return usageError{fmt.Errorf("--allow-origin: %w", err)}
-		}
+	// Also with tokens, which a cookie may hold: else any page could use its visitor's.
+	if config.Origins, err = gate.ParseOrigins(append([]string{gate.SameOrigin}, e.AllowOrigin...)...); err != nil {
+		return usageError{fmt.Errorf("--allow-origin: %w", err)}
 	}
 	if srv, err = server.New(config); err != nil {
 		return err

@@ -20,7 +20,7 @@ const visible = new IntersectionObserver((entries) => {
 }, { rootMargin: '100px' });
 
 const totals = { updates: 0, gaps: 0, conflated: 0, lag: NaN };
-let retryAt = 0;
+let link = { name: 'connecting' }; // how the connection is, as FeedClient tells it
 let selected = null;
 let frame = 0;
 
@@ -265,24 +265,31 @@ function rowOf(symbol) {
   return row;
 }
 
-// begin asks a new connection for all that is wanted.
+// begin asks a new connection for all that is wanted. If it cannot have that, the connection is given up for another one.
 async function begin() {
-  const { symbols } = await client.request('list');
+  const { symbols, error } = await client.request('list');
+  if (error) throw new Error(error.message);
   for (const symbol of symbols) rowOf(symbol);
   const wanted = [...rows.values()].filter((row) => row.on);
   if (wanted.length === rows.size && rows.size < MOST) {
-    quietly(client.request('subscribe', ['ticker:*'])); // and whatever comes later
+    await subscribe(['ticker:*']); // and whatever comes later
   } else if (wanted.length) {
     for (const row of wanted.slice(MOST - 1)) row.setOn(false); // one is kept for the trades of the selected one
-    quietly(client.request('subscribe', wanted.slice(0, MOST - 1).map(({ symbol }) => `ticker:${symbol}`)));
+    await subscribe(wanted.slice(0, MOST - 1).map(({ symbol }) => `ticker:${symbol}`));
   }
   if (selected) {
     selected.trades = [];
-    quietly(client.request('subscribe', [`trades:${selected.symbol}`]));
+    await subscribe([`trades:${selected.symbol}`]);
   } else if (matchMedia('(min-width: 1081px)').matches && rows.size) {
     select(rows.values().next().value);
   }
   filter();
+}
+
+async function subscribe(channels) {
+  const reply = await client.request('subscribe', channels);
+  if (reply.error) throw new Error(reply.error.message);
+  refused(reply);
 }
 
 function filter() {
@@ -305,11 +312,12 @@ function count(shown = shownRows().length) {
 }
 
 const client = new FeedClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, {
-  state(name, at) {
-    retryAt = at;
+  begin,
+  state(name, why, retryAt) {
+    link = { name, why, retryAt };
     page.state.dataset.state = name;
     document.body.classList.toggle('stale', name !== 'live');
-    if (name === 'live') begin().catch(() => {});
+    if (name === 'ended' && !rows.size) setText(page.empty, 'There is nothing to show.');
     tellState();
   },
 
@@ -338,9 +346,10 @@ const client = new FeedClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}:
 });
 
 function tellState() {
-  const { state } = page.state.dataset;
-  const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  setText(page.state, state === 'live' ? 'live' : state === 'connecting' ? 'connecting…' : `reconnecting in ${seconds} s`);
+  const { name, why, retryAt } = link;
+  const wait = `reconnecting in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s`;
+  const ended = `ended: ${why}. Reload the page to connect again`;
+  setText(page.state, { connecting: 'connecting…', live: 'live', waiting: why ? `${why}, ${wait}` : wait, ended }[name]);
 }
 
 let second = performance.now();

@@ -1,93 +1,79 @@
-// The client of the feed's protocol (docs/feed-protocol.md): one WebSocket that comes back by itself, requests matched to
-// replies by id, the prev chain of each channel checked, and the distance of the server's clock estimated.
+// The client of the feed's protocol (docs/feed-protocol.md), on a WebSocket that comes back by itself: requests matched to replies by
+// id, the prev chain of each channel checked, and the distance of the server's clock estimated.
+import { RoostSocket } from './roost.js';
 
-const FIRST_WAIT = 500; // ms before the first try to come back; doubled with each that fails
-const LONGEST_WAIT = 15_000;
-const WAIT_AFTER_ABUSE = 30_000; // the server closed with 4429: it had too many of our requests
-const PING_EVERY = 5_000;
-const SILENCE = 12_000; // longer than the server is ever silent: heartbeats, and the replies to our pings
+const PING_EVERY = 5_000; // ms; for the clock
+const SILENCE = { after: 7_000, grace: 5_000 }; // ms; a server that lives is never silent for so long: it answers the pings
+const LONGEST_WAIT = 15_000; // ms; somebody sits in front of the page
+
+// After these codes another try would end as this one did. The texts are for Close frames that have none.
+const FINAL = {
+  1002: 'the server did not understand this page',
+  1003: 'the server did not understand this page',
+  1007: 'the server did not understand this page',
+  1008: 'the server does not allow what this page did',
+  1010: 'the server lacks an extension',
+  4401: 'the login is not valid any more',
+  4403: 'access is not allowed',
+};
 
 export class FeedClient {
-  #url;
   #events;
-  #socket = null;
-  #tries = 0;
-  #timer = 0;
-  #watch = 0;
-  #heard = 0;
+  #send = null; // on the connection that there is
+  #clock = 0;
   #nextId = 1;
   #pending = new Map(); // id: what to call with the reply
   #seqs = new Map(); // channel: the seq that came last
   #offset = 0; // ms to add to our clock to get the server's
   #trip = Infinity; // the shortest round trip that an offset was taken from
 
-  // events: state(name, retryAt), data(message, lag, gap)
+  // events: begin(), which asks a new connection for all that is wanted; state(name, why, retryAt), the name being connecting, live,
+  // waiting or ended; data(message, lag, gap)
   constructor(url, events) {
-    this.#url = url;
     this.#events = events;
-    addEventListener('online', () => this.#hurry());
-    document.addEventListener('visibilitychange', () => document.hidden || this.#hurry());
-    this.#connect();
+    const socket = new RoostSocket(url, [], {
+      resubscribe: (send) => this.#begin(send),
+      heartbeat: { ...SILENCE, ping: () => { this.#ping(); } },
+      backoffLimit: LONGEST_WAIT,
+      giveUp: ({ code }) => code in FINAL,
+    });
+    socket.addEventListener('connecting', () => events.state('connecting'));
+    socket.addEventListener('open', () => {
+      this.#send = (text) => socket.send(text);
+      this.#clock = setInterval(() => this.#ping(), PING_EVERY);
+      events.state('live');
+    });
+    socket.addEventListener('message', ({ data }) => this.#message(JSON.parse(data)));
+    socket.addEventListener('close', ({ code, reason }) => {
+      this.#lost();
+      if (socket.readyState === RoostSocket.CLOSED) events.state('ended', reason || FINAL[code]);
+      else events.state('waiting', reason, socket.retryAt);
+    });
   }
 
   // request sends one and resolves with its reply; it rejects when the connection is lost first.
   request(op, channels) {
     return new Promise((resolve, reject) => {
-      if (this.#socket?.readyState !== WebSocket.OPEN) {
-        reject(new Error('not connected'));
-        return;
-      }
+      if (!this.#send) throw new Error('not connected');
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
-      this.#socket.send(JSON.stringify({ op, id, channels }));
+      this.#send(JSON.stringify({ op, id, channels }));
     });
   }
 
-  #connect() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    this.#events.state('connecting', 0);
-    const socket = new WebSocket(this.#url);
-    this.#socket = socket;
-    socket.onopen = () => {
-      this.#heard = performance.now();
-      this.#watch = setInterval(() => this.#check(), PING_EVERY);
-      this.#trip = Infinity;
-      this.#ping();
-      this.#events.state('live', 0);
-    };
-    socket.onmessage = (event) => this.#message(JSON.parse(event.data));
-    socket.onclose = (event) => this.#lost(socket, event.code);
+  #begin(send) {
+    this.#send = send;
+    this.#trip = Infinity;
+    this.#ping();
+    return this.#events.begin();
   }
 
-  #lost(socket, code) {
-    if (socket !== this.#socket) return;
-    this.#socket = null;
-    clearInterval(this.#watch);
+  #lost() {
+    this.#send = null;
+    clearInterval(this.#clock);
     for (const { reject } of this.#pending.values()) reject(new Error('the connection was lost'));
     this.#pending.clear();
     this.#seqs.clear();
-    // Half of the wait is chance, so that the clients of a server that was restarted do not come back at once.
-    let wait = Math.min(FIRST_WAIT * 2 ** this.#tries++, LONGEST_WAIT);
-    if (code === 4429) wait = WAIT_AFTER_ABUSE;
-    wait *= 0.5 + Math.random() / 2;
-    this.#timer = setTimeout(() => this.#connect(), wait);
-    this.#events.state('waiting', Date.now() + wait);
-  }
-
-  // hurry ends a wait: the network, or the person, has come back.
-  #hurry() {
-    if (this.#timer) this.#connect();
-  }
-
-  #check() {
-    if (performance.now() - this.#heard > SILENCE) {
-      const socket = this.#socket;
-      this.#lost(socket, 0); // close may take minutes on a dead network
-      socket.close();
-      return;
-    }
-    this.#ping();
   }
 
   async #ping() {
@@ -108,10 +94,8 @@ export class FeedClient {
   }
 
   #message(m) {
-    this.#heard = performance.now();
     switch (m.type) {
       case 'snapshot':
-        this.#tries = 0; // it works: not only the handshake does
         this.#seqs.set(m.ch, m.seq);
         this.#events.data(m, NaN, false);
         break;

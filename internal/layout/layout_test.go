@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"gate":    {"wsproto"},
 	"auth":    {"wsproto"},
 	"server":  {"internal/memtls", "wsproto", "poller", "pool", "gate", "auth"},
-	"feed":    {"server", "internal/memtls", "wsproto", "poller", "pool", "gate", "auth"},
+	"feed":    {"server", "internal/memtls", "wsproto", "poller", "pool", "gate", "auth", "client/js"},
 
 	"internal/memtls": {},
 	"internal/doctor": {"poller"},
@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"docs/deploy":   {}, // files, and tests of them
 
 	"cmd/roost": {
-		"feed", "server", "wsproto", "poller", "pool", "gate", "auth",
+		"feed", "server", "wsproto", "poller", "pool", "gate", "auth", "client/js",
 		"bench", "bench/report", "bench/live", "internal/certs", "internal/memtls", "internal/doctor",
 	},
 }

@@ -12,10 +12,8 @@ import (
 const minRead = 512
 
 var (
-	// ErrFlood is the error of a peer that sent more than 64 KiB during the
-	// handshake. A client that sends that much right behind its last message of
-	// the handshake is a flood too; one that wants a WebSocket first waits for
-	// the answer to its upgrade.
+	// ErrFlood is the error of a peer that sent more than MaxHandshake and 256
+	// KiB during the handshake.
 	ErrFlood = errors.New("the peer sent too much during the TLS handshake")
 
 	// ErrHandshaking is the error of sending before the handshake is done.
@@ -109,7 +107,7 @@ func (c *Conn) Handshaken() (done bool, err error) {
 // behind the handshake. Ciphertext is not kept.
 //
 // The plaintext is longer than the ciphertext by about a record at most, 16
-// KiB, and the first time also by the 64 KiB that the handshake may have left.
+// KiB, and the first time also by the 320 KiB that the handshake may have left.
 // It is valid also with an error. Errors are final: io.EOF when
 // the peer closed TLS in order (Seal still works), io.ErrUnexpectedEOF
 // (wrapped) when the stream ended without that, ErrFlood, net.ErrClosed after

@@ -156,14 +156,14 @@ func TestCloseBeforeStart(t *testing.T) {
 func TestWhatMayWaitForTheHandshakeIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, clientConfig(tls.VersionTLS13), func() {})
-		for _, n := range []int{1, 64<<10 - 1} { // nothing reads before Start
+		for _, n := range []int{1, maxFed - 1} { // nothing reads before Start
 			if _, err := c.Feed(nil, make([]byte, n)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range 2 {
 			if _, err := c.Feed(nil, []byte{0}); err != ErrFlood {
-				t.Fatalf("the byte past 64 KiB: %v", err)
+				t.Fatalf("the byte past the bound: %v", err)
 			}
 		}
 		c.Start(t.Context())

@@ -7,9 +7,13 @@ import (
 	"sync"
 )
 
-// maxFed is how many bytes of the peer's a handshake takes. The longest message
-// of a handshake, but for chains of certificates that nobody has, is 64 KiB.
-const maxFed = 64 << 10
+// MaxHandshake is how many bytes of the peer's a handshake needs at most: its longest
+// message, but for chains of certificates that nobody has, is 64 KiB. Who has read more
+// should read no further until the handshake is done: what follows is not for it.
+const MaxHandshake = 64 << 10
+
+// maxFed is how many bytes a handshake takes: one large read past MaxHandshake.
+const maxFed = MaxHandshake + 256<<10
 
 // handshake is what a connection has only until it has shaken hands. The
 // goroutine of the handshake and the loop share it, and the wire with it.
