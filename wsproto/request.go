@@ -2,7 +2,9 @@ package wsproto
 
 import (
 	"bytes"
+	"crypto/tls"
 	"iter"
+	"slices"
 	"unsafe"
 )
 
@@ -81,6 +83,13 @@ type Request struct {
 
 	minor byte // of HTTP/1.minor
 	owned bool // head is a clone's own, and immutable
+
+	// TLS is the connection's, set by a server for who decides about the
+	// request, such as by the client's certificates (PeerCertificates,
+	// VerifiedChains). It is nil without TLS, and after Parse.
+	TLS *tls.ConnectionState
+
+	values []pathValue
 }
 
 // Parse reads head, which must be all up to and including the empty line
@@ -363,6 +372,7 @@ func (r *Request) Clone() *Request {
 	c := *r
 	c.head = bytes.Clone(r.head)
 	c.lines = append(make([]field, 0, len(r.lines)), r.lines...)
+	c.values = slices.Clone(r.values)
 	c.owned = true
 	return &c
 }
