@@ -50,6 +50,7 @@ type Crew struct {
 	mu       sync.Mutex // protects what follows
 	waiting  list.List  // of *waiter
 	underWay int
+	refused  uint64
 	reserved bool // the next start's time has not come
 	ready    bool // it has
 }
@@ -101,6 +102,7 @@ func (c *Crew) Start(ctx context.Context, conn *Conn) error {
 		c.waiting.Remove(place)
 		w.stop()
 		h.cancel()
+		c.refused++
 		return ErrBusy
 	}
 	return nil
@@ -111,6 +113,13 @@ func (c *Crew) Load() (underWay, waiting int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.underWay, c.waiting.Len()
+}
+
+// Refused tells how many handshakes got ErrBusy.
+func (c *Crew) Refused() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
 }
 
 // dispatch starts who may start. c.mu is held.
