@@ -1,9 +1,7 @@
 package server
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,7 +17,6 @@ type gates struct {
 	proxy      gate.ProxyProtocol
 	forwarding gate.Forwarding
 	limiter    *gate.Limiter // nil: no limit for an address
-	rates      *gate.Rates   // nil: no limit for what a connection sends
 	epoch      time.Time     // of the limiter's clock, which all loops share
 }
 
@@ -28,15 +25,7 @@ func newGates(c *Config) (g gates, err error) {
 	if err := errors.Join(g.proxy.Check(), g.forwarding.Check()); err != nil {
 		return g, err
 	}
-	if g.limiter, err = gate.NewLimiter(c.PerAddress); err != nil {
-		return g, err
-	}
-	rates := c.Rates
-	rates.Tick = tick
-	if burst := cmp.Or(rates.ByteBurst, rates.Bytes); burst > 0 && burst < c.MaxMessage {
-		return g, fmt.Errorf("Config.Rates lets %d bytes come at once, less than a message of Config.MaxMessage (%d): raise Rates.ByteBurst", burst, c.MaxMessage)
-	}
-	g.rates, err = gate.NewRates(rates)
+	g.limiter, err = gate.NewLimiter(c.PerAddress)
 	return g, err
 }
 
@@ -139,12 +128,12 @@ func (l *loop) admit(c *Conn) bool {
 }
 
 // takes holds n bytes, and m if they complete it, against the rates, and says whether the connection keeps to them.
-func (l *loop) takes(c *Conn, m wsproto.Message, n int) bool {
+func (l *loop) takes(c *Conn, rates *gate.Rates, m wsproto.Message, n int) bool {
 	messages := 1
 	if m.Op == 0 {
 		messages = 0
 	}
-	return c.extra.pace.Take(l.srv.gates.rates, messages, n, l.now()) == 0
+	return c.extra.pace.Take(rates, messages, n, l.now()) == 0
 }
 
 // expireAt has a connection end at a time, for want of authentication; the zero time: never.

@@ -106,7 +106,7 @@ func (r *rig) ledger() *ledger {
 	}
 	l, done := &ledger{}, make(chan struct{})
 	r.loops[0].call(func() {
-		r.codec.NewBuffer = func(n int) wsproto.Buffer {
+		r.root.codec.NewBuffer = func(n int) wsproto.Buffer {
 			b := pool.Get(n)
 			l.buffers.Add(1)
 			now := l.bytes.Add(int64(cap(b.Bytes())))

@@ -36,9 +36,14 @@ const (
 type Config struct {
 	Handler Handler
 
+	// Routes are paths with handlers and limits of their own. If there are any, the path of a handshake has to match one: other paths get
+	// 404. Requests that ask for no WebSocket go to HTTP, whatever their path. None: Handler serves all paths.
+	Routes []Route
+
 	// Authorize decides on a handshake that is a correct one, before 101 is written: by its path, query, headers, Origin and
-	// subprotocols. The error is the answer: a *wsproto.Refusal is written as it is, any other becomes a 403 whose body does not
-	// quote the error. It runs on the pool, or on the loop with Inline. nil: SameOrigin.
+	// subprotocols, by the values in its path (Request.PathValue, with Routes), and by the client's certificates, which Request.TLS has
+	// if TLS.ClientAuth asks for them. The request is valid until it returns. The error is the answer: a *wsproto.Refusal is written as
+	// it is, any other becomes a 403 whose body does not quote the error. It runs on the pool, or on the loop with Inline. nil: SameOrigin.
 	Authorize func(*wsproto.Request) (Accept, error)
 
 	// Inline runs all handlers on the loop that reads the socket: the fastest way, for handlers that never block. A handler that
@@ -115,6 +120,9 @@ type Config struct {
 	OnSilence    func(dst []byte, s *Silence) []byte
 }
 
+// largestMessage keeps a message's length within 31 bits.
+const largestMessage = math.MaxInt32
+
 // DefaultMaxMessage is Config.MaxMessage if that is 0, in bytes.
 const DefaultMaxMessage = 1 << 20
 
@@ -186,7 +194,7 @@ func (c *Config) defaultCounts() error {
 			*f.value = f.def
 		}
 	}
-	if c.MaxMessage > math.MaxInt32 || c.MailboxBytes > math.MaxInt32 {
+	if c.MaxMessage > largestMessage || c.MailboxBytes > math.MaxInt32 {
 		return fmt.Errorf("server: Config.MaxMessage and MailboxBytes must be under 2 GiB")
 	}
 	if c.MaxHead > wsproto.MaxHead {
@@ -245,7 +253,7 @@ func SameOrigin(r *wsproto.Request) (Accept, error) {
 
 // Accept is how a handshake that is welcome is answered.
 type Accept struct {
-	Subprotocol string                // one that the client offers (wsproto.Request.Subprotocols); "": none
+	Subprotocol string                // one that the client offers (wsproto.Request.Subprotocols); "": as Route.Subprotocols says, else none
 	Header      []wsproto.HeaderField // further fields of the response, none of the handshake's own
 	Expires     time.Time             // when the connection ends with 4401, to about 50 ms, but see Conn.Renew; zero: Config.AuthTimeout from now
 	Value       any                   // what Conn.Value returns from OnOpen on: who the client is, say

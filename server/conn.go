@@ -48,6 +48,7 @@ type extra struct {
 	deflate *deflated        // with permessage-deflate
 	pace    gate.Pace        // with Config.Rates; the loop's
 	expires uint32           // the loop's: the tick at which the connection ends, 0 for never
+	route   uint32           // of Config.Routes, from 1; 0: none
 }
 
 // extras returns c.extra, which the caller is about to fill. The loop's, before the connection is open.
@@ -98,6 +99,7 @@ const (
 	flagCounted                   // gate.Limiter.Release is due at the end
 	flagExpires                   // extra is there, and extra.expires means something
 	flagSecure                    // what is read and written is TLS's: extra.secure is set
+	flagRoute                     // it is of one of Config.Routes: extra.route is set
 )
 
 type posted uint8

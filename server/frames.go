@@ -15,14 +15,16 @@ import (
 func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 	var batch *batch
 	inline := l.srv.config.Inline
-	codec, rates := &l.srv.codec, l.srv.gates.rates != nil
-	if c.flags&flagDeflate != 0 {
-		codec = &l.srv.inflate
+	rt := &l.srv.root
+	codec := &rt.codec
+	if c.flags&(flagDeflate|flagRoute) != 0 {
+		rt, codec = c.rules()
 	}
+	rates := rt.rates
 	for len(b) > 0 && c.phase == phaseOpen {
 		m, n, err := codec.Next(&c.in, b)
 		b = b[n:]
-		if rates && err == nil && !l.takes(c, m, n) {
+		if rates != nil && err == nil && !l.takes(c, rates, m, n) {
 			if m.Buffer != nil {
 				m.Buffer.Release()
 			}
@@ -45,10 +47,10 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 		case ws.OpText, ws.OpBinary:
 			l.count.MessagesIn++
 			if inline {
-				l.srv.message(c, m.Op, m.Payload)
+				l.srv.message(c, &rt.Handler, m.Op, m.Payload)
 				break
 			}
-			if l.srv.config.Handler.OnMessage == nil {
+			if rt.Handler.OnMessage == nil {
 				break
 			}
 			if batch == nil {
@@ -73,6 +75,15 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 	if c.phase == phaseOpen && c.in.Partial() {
 		l.incomplete(c)
 	}
+}
+
+// rules is what holds for a connection's messages, and what decodes them.
+func (c *Conn) rules() (*route, *wsproto.Codec) {
+	rt := c.route()
+	if c.flags&flagDeflate != 0 {
+		return rt, &rt.inflate
+	}
+	return rt, &rt.codec
 }
 
 // compressed is the bit in the opcode of a message that is to be inflated (RSV1).

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"time"
@@ -89,15 +90,23 @@ func (l *loop) keep(c *Conn, b []byte) {
 	life.size = need
 }
 
-// decide asks the application, or SameOrigin, whether the handshake in b[:n] is welcome.
+// decide asks the route whether the handshake in b[:n] is welcome, and its Authorize.
 func (l *loop) decide(c *Conn, r *wsproto.Request, b []byte, n int) {
-	cfg := &l.srv.config
-	switch err := l.srv.checkOrigin(r); {
-	case err != nil, cfg.Authorize == nil:
-		l.answer(c, r, Accept{}, err, b[n:])
-	case cfg.Inline:
-		a, err := l.srv.authorize(r)
-		l.answer(c, r, a, err, b[n:])
+	rt, err := l.srv.routeOf(r)
+	if err == nil {
+		err = rt.enter(r, rt.Authorize != nil)
+	}
+	if err != nil {
+		l.refuse(c, err)
+		return
+	}
+	o := opening{request: r, route: rt}
+	switch {
+	case rt.Authorize == nil:
+		l.answer(c, &o, b[n:])
+	case l.srv.config.Inline:
+		o.authorize(l.srv, c.tlsState())
+		l.answer(c, &o, b[n:])
 	default:
 		if c.life == nil {
 			l.keep(c, b)
@@ -105,108 +114,84 @@ func (l *loop) decide(c *Conn, r *wsproto.Request, b []byte, n int) {
 		c.phase = phaseDeciding
 		c.life.scanned = n
 		l.engine.Pause(c.token)
-		l.srv.pool.Submit(&c.box, &decision{conn: c, request: r.Clone()}, n)
+		o.request = r.Clone()
+		l.srv.pool.Submit(&c.box, &decision{conn: c, opening: o, tls: c.tlsState()}, n)
 	}
 }
 
-// checkOrigin applies Config.Origins, or SameOrigin where nobody else decides.
-func (s *Server) checkOrigin(r *wsproto.Request) error {
-	switch o := s.config.Origins; {
-	case o != nil && !o.Allows(r), o == nil && s.config.Authorize == nil && !r.SameOrigin():
-		return errOrigin
+// tlsState is the state of the connection's TLS, nil without.
+func (c *Conn) tlsState() *tls.ConnectionState {
+	if c.flags&flagSecure == 0 {
+		return nil
 	}
-	return nil
+	state := c.extra.secure.tls.State()
+	return &state
 }
 
 // decision is an Authorize to be called on the pool.
 type decision struct {
 	pool.Link
-	conn    *Conn
-	request *wsproto.Request
+	opening
+	conn *Conn
+	tls  *tls.ConnectionState
 }
 
 // Run asks the application and has the loop answer.
 func (d *decision) Run() {
 	l := d.conn.loop
-	a, err := l.srv.authorize(d.request)
-	l.call(func() { l.decided(d.conn, d.request, a, err) })
+	d.authorize(l.srv, d.tls)
+	l.call(func() { l.decided(d.conn, &d.opening) })
 }
 
 // Resume has nothing to do: reading is paused until the decision.
 func (d *decision) Resume() {}
 
 // decided answers a handshake that Authorize has decided on, with what came behind it.
-func (l *loop) decided(c *Conn, r *wsproto.Request, a Accept, err error) {
+func (l *loop) decided(c *Conn, o *opening) {
 	if c.State() != Connecting || c.phase != phaseDeciding { // it left, or took too long
+		o.route.leave()
 		return
 	}
 	head, from, to := c.life.head, c.life.scanned, c.life.size
 	c.life.head = nil
 	c.phase = phaseHandshake
 	l.engine.Resume(c.token)
-	l.answer(c, r, a, err, head.Bytes()[:to][from:])
+	l.answer(c, o, head.Bytes()[:to][from:])
 	head.Release()
 }
 
-// authorize calls Config.Authorize; a panic in it refuses this one handshake.
-func (s *Server) authorize(r *wsproto.Request) (a Accept, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.panicked("Authorize", v)
-			err = errBroken
-		}
-	}()
-	return s.config.Authorize(r)
-}
-
 // answer writes 101 and opens the connection, or refuses it.
-func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []byte) {
-	if err != nil {
-		var refusal *wsproto.Refusal
-		if !errors.As(err, &refusal) {
-			err = errDenied
-		}
-		reason := ReasonRefusedByApp
-		if refusal == errOrigin {
-			reason = ReasonRefusedOrigin
-		}
-		l.refuseBecause(c, err, reason)
+func (l *loop) answer(c *Conn, o *opening, rest []byte) {
+	if o.err != nil {
+		refusal, reason := o.verdict()
+		o.route.leave()
+		l.refuseBecause(c, refusal, reason)
 		return
 	}
 	b := pool.Get(512)
-	deflate := l.srv.negotiate(r)
-	frame, err := wsproto.AppendAccept(b.Bytes()[:0], r, wsproto.Accept{Subprotocol: a.Subprotocol, Deflate: deflate, Header: a.Header})
+	deflate := l.srv.negotiate(o.request)
+	frame, err := wsproto.AppendAccept(b.Bytes()[:0], o.request, wsproto.Accept{
+		Subprotocol: o.route.subprotocol(o.request, &o.accept), Deflate: deflate, Header: o.accept.Header})
 	if err != nil { // the application's Accept cannot be written
 		l.srv.windows.Add(-int64(deflate.Memory(wsproto.Server)))
 		b.Release()
+		o.route.leave()
 		l.srv.log.warn("handshake", "the answer to a handshake is not valid", "err", err)
 		l.refuseBecause(c, errBroken, ReasonRefusedByApp)
 		return
 	}
-	if l.srv.config.KeepRequest {
-		c.extras().request = r.Clone()
+	if cap(b.Bytes()) < len(frame) { // it outgrew the buffer: append has moved it
+		b.Release()
+		b = nil
 	}
-	if deflate != (wsproto.Deflate{}) {
-		l.compress(c, deflate)
-	}
-	expires := a.Expires
-	if expires.IsZero() && l.srv.config.AuthTimeout > 0 {
-		expires = time.Now().Add(l.srv.config.AuthTimeout)
-	}
-	if l.srv.gates.rates != nil || !expires.IsZero() {
-		l.own(c)
-	}
+	expires := l.equip(c, o, deflate)
 	var head *pool.Buffer // rest may lie in it
 	c.mu.Lock()
 	if c.life != nil {
 		head, c.life = c.life.head, nil
 	}
-	c.value = a.Value
+	c.value = o.accept.Value
 	c.state.Store(uint32(Open))
-	if cap(b.Bytes()) < len(frame) { // it outgrew the buffer: append has moved it
-		b.Release()
-		b = nil
-	}
 	c.pushLocked(entry{frame: frame, owner: b, kind: entryAnswer})
 	c.posted |= postedFlush
 	c.mu.Unlock()
@@ -228,12 +213,28 @@ func (l *loop) answer(c *Conn, r *wsproto.Request, a Accept, err error, rest []b
 	}
 }
 
+// equip gives a connection what it needs while it is open, and returns when it expires.
+func (l *loop) equip(c *Conn, o *opening, deflate wsproto.Deflate) (expires time.Time) {
+	if l.srv.config.KeepRequest {
+		c.extras().request = o.request.Clone()
+	}
+	if deflate != (wsproto.Deflate{}) {
+		l.compress(c, deflate)
+	}
+	expires = o.route.expires(&o.accept)
+	if o.route.rates != nil || !expires.IsZero() {
+		l.own(c)
+	}
+	o.route.join(c)
+	return expires
+}
+
 // refuse answers a handshake that is not acceptable with its Refusal.
 func (l *loop) refuse(c *Conn, err error) {
 	reason := ReasonRefusedRequest
 	var refusal *wsproto.Refusal
 	if errors.As(err, &refusal) {
-		reason = reasonOfStatus(refusal.Status)
+		reason = reasonOfRefusal(refusal)
 	}
 	l.refuseBecause(c, err, reason)
 }

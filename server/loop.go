@@ -405,6 +405,9 @@ func (l *loop) forget(c *Conn) {
 	if c.flags&flagCounted != 0 {
 		l.srv.gates.limiter.Release(c.RemoteAddr().Addr())
 	}
+	if c.flags&flagRoute != 0 {
+		c.route().leave()
+	}
 	slot := c.token.Slot()
 	l.wheel.clear(slot)
 	l.conns.put(slot, nil)

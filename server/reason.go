@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/gobwas/ws"
+
+	"github.com/roostws/roost/wsproto"
 )
 
 // Reason says why a connection ended or was never opened. It is one vocabulary for all who ask: the close code and its text on
@@ -32,11 +34,11 @@ const (
 
 // The reasons for which a connection was refused before it was open.
 const (
-	ReasonRefusedRequest   Reason = iota + ReasonExpired + 1 // not an acceptable WebSocket handshake (400, 405, 426, …)
+	ReasonRefusedRequest   Reason = iota + ReasonExpired + 1 // not an acceptable WebSocket handshake (400, 404, 405, 426, …)
 	ReasonRefusedHead                                        // a request head over its bounds (414, 431)
 	ReasonRefusedOrigin                                      // an Origin that is not this host's (403)
 	ReasonRefusedByApp                                       // Config.Authorize said no
-	ReasonRefusedFull                                        // Config.MaxConns or Config.MaxHTTP is reached, or the server is shutting down (503)
+	ReasonRefusedFull                                        // Config.MaxConns, Route.MaxConns or Config.MaxHTTP is reached, or the server is shutting down (503)
 	ReasonHandshakeTimeout                                   // no complete request within Config.HandshakeTimeout (408)
 	ReasonHandshakeGone                                      // the peer left before its handshake was answered
 	ReasonHandshakeTLS                                       // TLS could not be agreed on
@@ -129,9 +131,12 @@ func reasonOfCode(code ws.StatusCode) Reason {
 	return ReasonProtocol
 }
 
-// reasonOfStatus names the reason of a refused handshake by its HTTP status.
-func reasonOfStatus(status int) Reason {
-	switch status {
+// reasonOfRefusal names the reason for which a handshake was refused before Authorize was asked.
+func reasonOfRefusal(r *wsproto.Refusal) Reason {
+	if r == errOrigin {
+		return ReasonRefusedOrigin
+	}
+	switch r.Status {
 	case http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
 		return ReasonRefusedHead
 	case http.StatusServiceUnavailable:

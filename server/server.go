@@ -19,8 +19,8 @@ import (
 // Server accepts, upgrades and serves WebSocket connections on its loops. All its methods may be called from any goroutine.
 type Server struct {
 	config   Config
-	codec    wsproto.Codec
-	inflate  wsproto.Codec // of connections with permessage-deflate
+	root     route // of connections of no Route
+	routes   routes
 	deflater wsproto.Deflater
 	shared   [maxWindowBits - minWindowBits + 1]extra // of those of them that keep nothing, by window bits
 	loops    []*loop
@@ -31,7 +31,8 @@ type Server struct {
 	log      rarely
 
 	conns   atomic.Int64
-	adopted atomic.Uint64 // connections that came by Upgrade
+	adopted atomic.Uint64          // connections that came by Upgrade
+	refused [reasons]atomic.Uint64 // requests that Upgrade has refused
 	panics  atomic.Uint64
 
 	compressing atomic.Int64 // connections with permessage-deflate
@@ -61,16 +62,15 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	s := &Server{config: c, gates: g, done: make(chan struct{}), log: rarely{logger: c.Logger}}
-	s.codec = wsproto.Codec{
-		Role:         wsproto.Server,
-		MaxMessage:   c.MaxMessage,
-		MaxFragments: c.MaxFragments,
-		NewBuffer:    func(n int) wsproto.Buffer { return pool.Get(n) },
+	if err := s.root.init(&c, Route{}); err != nil {
+		return nil, fmt.Errorf("server: Config: %w", err)
 	}
-	s.inflate = deflateCodec(s.codec)
 	s.deflater.Level = c.CompressionLevel
 	for i := range s.shared {
 		s.shared[i].deflate = &deflated{from: c.CompressFrom, bits: minWindowBits + i}
+	}
+	if err := s.routes.init(s); err != nil {
+		return nil, err
 	}
 	if c.TLS != nil {
 		s.crew = memtls.NewCrew(memtls.CrewConfig{MaxUnderWay: c.MaxTLSHandshakes, Timeout: c.HandshakeTimeout})

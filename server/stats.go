@@ -3,12 +3,14 @@ package server
 import (
 	"sync"
 	"time"
+
+	"github.com/roostws/roost/gate"
 )
 
 // Stats is what a Server has done since New, summed over its loops. It is at most one turn of each loop old.
 type Stats struct {
 	Open         int    // connections that are open now, closing ones included
-	Accepted     uint64 // connections taken from the listeners, and those that came by Upgrade
+	Accepted     uint64 // connections taken from the listeners, and those that Upgrade took over
 	Opened       uint64 // of these, whose handshake was answered with 101
 	Plain        uint64 // of these, handed to Config.HTTP
 	MessagesIn   uint64
@@ -29,8 +31,20 @@ type Stats struct {
 	TurnTime     time.Duration
 	TurnMax      time.Duration // the longest turn: for how long a connection of that loop had to wait
 
+	UpgradesRefused uint64            // requests that Upgrade and UpgradeTo have refused, which are in Reasons too, and not in Accepted
+	TLS             TLSStats          // of the handshakes on listeners of ListenTLS
+	Addresses       gate.LimiterStats // of Config.PerAddress
+	Routes          []RouteStats      // of Config.Routes, in their order
+
 	// Reasons counts connections by why they ended, or were refused: index it with a Reason.
 	Reasons [reasons]uint64
+}
+
+// TLSStats is what is going on of TLS handshakes. Those that failed are Stats.Reasons' ReasonHandshakeTLS.
+type TLSStats struct {
+	UnderWay int    // handshakes that compute, or wait for their peer (Config.MaxTLSHandshakes)
+	Waiting  int    // handshakes that wait for a place among those
+	Refused  uint64 // handshakes that found too many waiting
 }
 
 // counters is a loop's part of Stats. Only the loop writes it; what others may read is a copy of the last turn's end, so that
@@ -84,7 +98,16 @@ func (p *published) addTo(s *Stats) {
 
 // Stats adds up the loops' counters. It takes no time from them but that of copying.
 func (s *Server) Stats() Stats {
-	st := Stats{Panics: s.panics.Load()}
+	st := Stats{Panics: s.panics.Load(), Addresses: s.gates.limiter.Stats(), Routes: s.routes.stats()}
+	if s.crew != nil {
+		st.TLS.UnderWay, st.TLS.Waiting = s.crew.Load()
+		st.TLS.Refused = s.crew.Refused()
+	}
+	for i := range s.refused {
+		n := s.refused[i].Load()
+		st.UpgradesRefused += n
+		st.Reasons[i] += n
+	}
 	s.mu.Lock()
 	loops := s.loops
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -28,32 +29,25 @@ import (
 // the listener must come from NewListener, because crypto/tls does not give its socket away.
 //
 // A request's body, and deadlines that net/http has set, have no effect any more. The server need not listen.
+//
+// With Config.Routes, the connection is of the Route that matches the request's path as the client has sent it, whatever prefix a router
+// has taken off. See UpgradeTo for a router that shall choose itself.
 func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
-	if err := s.start(); err != nil {
-		return errors.Join(refuseHTTP(w, errFull), err)
+	return (&adoption{server: s}).upgrade(w, r)
+}
+
+// UpgradeTo is Upgrade for an application whose router has chosen the path, and whose middleware knows who asks. The connection is of the
+// Route with that Pattern; "" is for none: the Config's handler and limits. accept is what an Authorize would have returned, and none is
+// asked. Origins are: those of the Route, or of the Config, or else SameOrigin.
+func (s *Server) UpgradeTo(w http.ResponseWriter, r *http.Request, pattern string, accept Accept) error {
+	rt := s.routeNamed(pattern)
+	if rt == nil {
+		(&adoption{server: s}).refuse(w, errBroken)
+		return fmt.Errorf("server: UpgradeTo: no Route of Config.Routes has the Pattern %q", pattern)
 	}
-	req, err := parseRequest(r, s.config.MaxHead)
-	if err == nil {
-		err = req.CheckUpgrade()
-	}
-	if err != nil {
-		return refuseHTTP(w, err)
-	}
-	a := &adoption{server: s, request: req}
-	if err := a.admit(r); err != nil {
-		return refuseHTTP(w, err)
-	}
-	if err := a.authorize(); err != nil {
-		a.giveUp()
-		return refuseHTTP(w, err)
-	}
-	if err := a.take(w); err != nil {
-		a.giveUp()
-		return err
-	}
-	l := s.loops[s.adopted.Add(1)%uint64(len(s.loops))]
-	l.call(func() { l.adopt(a) })
-	return nil
+	a := &adoption{server: s, chosen: true}
+	a.route, a.accept = rt, accept
+	return a.upgrade(w, r)
 }
 
 // start opens the loops, if nobody has.
@@ -70,25 +64,75 @@ func (s *Server) start() error {
 // connections from it. Without TLS it is not needed, and does no harm.
 func NewListener(l net.Listener) net.Listener { return memtls.Listener{Listener: l} }
 
-var errNoTCP = &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "no TCP", Body: "a WebSocket is served over TCP only\n"}
+var (
+	errNoTCP    = &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "no TCP", Body: "a WebSocket is served over TCP only\n"}
+	errNoHijack = &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "hijack", Body: "this server cannot be upgraded from\n"}
+)
 
 // adoption is a connection on its way from net/http to a loop.
 type adoption struct {
+	opening
 	server  *Server
-	request *wsproto.Request
-	counted bool // by the limiter
-	accept  Accept
+	chosen  bool   // the caller has chosen the route, and decided
+	counted bool   // by the limiter
+	reason  Reason // why it was refused, where the refusal does not tell
 	fd      int
 	peer    netip.AddrPort
 	secure  *memtls.Conn // nil without TLS
 	early   []byte       // what the client sent behind its request, decrypted
 }
 
-// admit finds out whose the connection is, and applies the limits.
+// upgrade takes the connection of a request, or refuses it.
+func (a *adoption) upgrade(w http.ResponseWriter, r *http.Request) error {
+	s := a.server
+	a.peer, _ = netip.ParseAddrPort(r.RemoteAddr) // what it is not, admit refuses
+	if err := s.start(); err != nil {
+		a.refuse(w, errFull)
+		return errors.Join(errFull, err)
+	}
+	if err := a.admit(r); err != nil {
+		return a.refuse(w, err)
+	}
+	if err := a.open(r); err != nil {
+		a.giveUp()
+		return a.refuse(w, err)
+	}
+	if err := a.take(w); err != nil {
+		a.route.leave()
+		a.giveUp()
+		s.refusedUpgrade(cmp.Or(a.reason, ReasonHandshakeGone), a.peer)
+		return err
+	}
+	l := s.loops[s.adopted.Add(1)%uint64(len(s.loops))]
+	l.call(func() { l.adopt(a) })
+	return nil
+}
+
+// refuse answers a request that is not welcome, and counts it.
+func (a *adoption) refuse(w http.ResponseWriter, err error) error {
+	refusal := refuseHTTP(w, err)
+	a.server.refusedUpgrade(cmp.Or(a.reason, reasonOfRefusal(refusal)), a.peer)
+	return refusal
+}
+
+func (s *Server) refusedUpgrade(reason Reason, peer netip.AddrPort) {
+	s.refused[reason].Add(1)
+	if reasonTable[reason].bound {
+		s.log.warn(reason.String(), "an upgrade was refused at a bound", "reason", reason, "peer", peer)
+	}
+}
+
+// admit reads the request, finds out whose the connection is, and applies the limits that all routes share.
 func (a *adoption) admit(r *http.Request) error {
 	s := a.server
 	var err error
-	if a.peer, err = netip.ParseAddrPort(r.RemoteAddr); err != nil {
+	if a.request, err = parseRequest(r, s.config.MaxHead); err != nil {
+		return err
+	}
+	if err = a.request.CheckUpgrade(); err != nil {
+		return err
+	}
+	if !a.peer.IsValid() {
 		return errNoTCP
 	}
 	if f := &s.gates.forwarding; f.Expects(a.peer.Addr()) {
@@ -101,6 +145,7 @@ func (a *adoption) admit(r *http.Request) error {
 	verdict, wait := s.gates.limiter.Admit(a.peer.Addr(), time.Since(s.gates.epoch))
 	if verdict.Refused() {
 		s.conns.Add(-1)
+		a.reason = ReasonRefusedAddress
 		return verdict.Refusal(wait)
 	}
 	a.counted = verdict == gate.Counted
@@ -115,24 +160,34 @@ func (a *adoption) giveUp() {
 	}
 }
 
-// authorize asks whether the handshake is welcome.
-func (a *adoption) authorize() error {
-	err := a.server.checkOrigin(a.request)
-	if err == nil && a.server.config.Authorize != nil {
-		a.accept, err = a.server.authorize(a.request)
+// open asks the route whether the handshake is welcome, and its Authorize.
+func (a *adoption) open(r *http.Request) (err error) {
+	if a.chosen {
+		for _, name := range a.route.names {
+			a.request.SetPathValue(name, r.PathValue(name))
+		}
+	} else if a.route, err = a.server.routeOf(a.request); err != nil {
+		return err
 	}
-	var refusal *wsproto.Refusal
-	if err != nil && !errors.As(err, &refusal) {
-		return errDenied
+	asked := !a.chosen && a.route.Authorize != nil
+	if err := a.route.enter(a.request, asked); err != nil || !asked {
+		return err
 	}
-	return err
+	if a.authorize(a.server, r.TLS); a.err != nil {
+		a.route.leave()
+		var refusal *wsproto.Refusal
+		refusal, a.reason = a.verdict()
+		return refusal
+	}
+	return nil
 }
 
 // take hijacks the connection and takes its socket.
 func (a *adoption) take(w http.ResponseWriter) error {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return refuseHTTP(w, &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "hijack", Body: "this server cannot be upgraded from\n"})
+		a.reason = ReasonRefusedRequest
+		return refuseHTTP(w, errNoHijack)
 	}
 	socket := conn
 	defer func() { socket.Close() }() // what is left of it is a duplicate
@@ -167,6 +222,7 @@ func (a *adoption) take(w http.ResponseWriter) error {
 func (l *loop) adopt(a *adoption) {
 	t, err := l.engine.Add(a.fd)
 	if err != nil { // the loop has ended, or there is no memory: the client sees the end of the stream
+		a.route.leave()
 		a.giveUp()
 		return
 	}
@@ -179,10 +235,11 @@ func (l *loop) adopt(a *adoption) {
 		c.flags |= flagSecure
 	}
 	if l.drain.on {
+		a.route.leave()
 		l.refuse(c, errFull)
 		return
 	}
-	l.answer(c, a.request, a.accept, nil, a.early)
+	l.answer(c, &a.opening, a.early)
 	if a.secure != nil && c.State() != Closed {
 		l.ciphertext(c, nil)
 	}
@@ -235,7 +292,7 @@ func (h *head) line(parts ...string) {
 var errLineBreak = &wsproto.Refusal{Status: http.StatusBadRequest, Reason: "line break in a header"}
 
 // refuseHTTP writes a refusal as a response, as wsproto.AppendRefusal would, and returns it.
-func refuseHTTP(w http.ResponseWriter, err error) error {
+func refuseHTTP(w http.ResponseWriter, err error) *wsproto.Refusal {
 	var refusal *wsproto.Refusal
 	if !errors.As(err, &refusal) {
 		refusal = errBroken
