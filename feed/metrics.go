@@ -84,6 +84,14 @@ var statMetrics = []struct {
 	{statDesc("turns_total", "Turns of the loops in which there was something to do."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Turns) }},
 	{statDesc("turn_seconds_total", "Time spent in turns of the loops."), prometheus.CounterValue, func(s *server.Stats) float64 { return s.TurnTime.Seconds() }},
 	{statDesc("turn_max_seconds", "The longest turn of a loop."), prometheus.GaugeValue, func(s *server.Stats) float64 { return s.TurnMax.Seconds() }},
+	{statDesc("upgrades_refused_total", "Requests of net/http servers that were not taken over; roost_handshakes_refused_total tells why."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.UpgradesRefused) }},
+	{statDesc("tls_handshakes", "TLS handshakes that are under way now."), prometheus.GaugeValue, func(s *server.Stats) float64 { return float64(s.TLS.UnderWay) }},
+	{statDesc("tls_handshakes_waiting", "TLS handshakes that wait for a place now."), prometheus.GaugeValue, func(s *server.Stats) float64 { return float64(s.TLS.Waiting) }},
+	{statDesc("tls_handshakes_refused_total", "TLS handshakes that found too many waiting."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.TLS.Refused) }},
+	{statDesc("addresses", "Client addresses that the limits per address know now."), prometheus.GaugeValue, func(s *server.Stats) float64 { return float64(s.Addresses.Addresses) }},
+	{statDesc("address_connections_refused_total", "Connections over the limit of their address."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Addresses.RefusedConns) }},
+	{statDesc("address_handshakes_refused_total", "Connections that came faster than the limit of their address."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Addresses.RefusedHandshakes) }},
+	{statDesc("addresses_uncounted_total", "Connections that were let in uncounted because too many addresses are known."), prometheus.CounterValue, func(s *server.Stats) float64 { return float64(s.Addresses.Uncounted) }},
 }
 
 // What ended connections and refused handshakes are counted by.
