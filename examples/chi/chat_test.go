@@ -125,7 +125,7 @@ func (a *app) say(c *client.Conn, text string) {
 // get asks for a page.
 func (a *app) get(path string) (status int, body string) {
 	a.t.Helper()
-	transport := &http.Transport{TLSClientConfig: a.tls, DisableKeepAlives: true}
+	transport := &http.Transport{TLSClientConfig: a.tls, DisableKeepAlives: true, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Get(a.url("http", path))
 	if err != nil {
@@ -135,6 +135,9 @@ func (a *app) get(path string) (status int, body string) {
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		a.t.Fatal(err)
+	}
+	if resp.ProtoMajor != 1 {
+		a.t.Errorf("browsers are offered %s, of which nothing can be taken over", resp.Proto)
 	}
 	return resp.StatusCode, string(b)
 }

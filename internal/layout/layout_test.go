@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"conformance":   {}, // tests only
 	"bench/million": {"bench/report"},
 	"docs/deploy":   {}, // files, and tests of them
+	"examples/chi":  {"server", "internal/memtls", "wsproto", "poller", "pool", "gate"},
 
 	"cmd/roost": {
 		"feed", "server", "wsproto", "poller", "pool", "gate", "auth", "client/js",
