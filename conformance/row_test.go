@@ -51,7 +51,7 @@ func check(t *testing.T, targets []target, offer string, rows []row) {
 			if len(ways) == 0 || r.only != "" && r.only != tt.role {
 				continue
 			}
-			t.Run(tt.name+"/"+r.section+" "+r.rule+" "+r.with, func(t *testing.T) {
+			t.Run(strings.TrimSpace(tt.name+"/"+r.section+" "+r.rule+" "+r.with), func(t *testing.T) {
 				t.Parallel()
 				for _, how := range ways {
 					rnd := seeded(tt.name + r.rule + r.with + string(how))

@@ -73,7 +73,7 @@ func TestMessageSizes(t *testing.T) {
 		for _, content := range slices.Sorted(maps.Keys(contents)) {
 			for _, on := range []role{ourServer, ourClient} {
 				of := slices.DeleteFunc(slices.Clone(targets), func(tt target) bool { return tt.role != on })
-				tt, how, most := of[i%len(of)], splits[i%len(splits)], []int{0, 256, 4000}[i/2%3]
+				tt, how, most := of[(i/2+bits)%len(of)], splits[i%len(splits)], []int{0, 256, 4000}[i/2%3]
 				i++
 				t.Run(fmt.Sprintf("%s/%d bits/%s", tt.name, bits, content), func(t *testing.T) {
 					t.Parallel()
