@@ -13,7 +13,8 @@ import (
 	"github.com/roostws/roost/wsproto"
 )
 
-// The application of both roles echoes. The text "!close 4000 bye" has it close with that code and reason.
+// The application of both roles echoes. The text "!close 4000 bye" has it close with that code and reason, and "!ping" has it ping. The
+// client's then says "ponged".
 
 func command(payload []byte) (code int, reason string, ok bool) {
 	s, ok := strings.CutPrefix(string(payload), "!close ")
@@ -29,6 +30,10 @@ func command(payload []byte) (code int, reason string, ok bool) {
 func onMessage(c *server.Conn, m server.Message) {
 	if code, reason, ok := command(m.Payload); ok {
 		c.Close(ws.StatusCode(code), reason)
+		return
+	}
+	if string(m.Payload) == "!ping" {
+		c.Ping(m.Payload)
 		return
 	}
 	c.Send(m.Op, m.Payload)
@@ -52,6 +57,14 @@ func echoClient(ctx context.Context, c *client.Conn) ending {
 		if code, reason, ok := command(payload); ok {
 			c.Close(ws.StatusCode(code), reason)
 			return ending{code, reason}
+		}
+		if string(payload) == "!ping" {
+			go func() {
+				if c.Ping(ctx) == nil {
+					c.Write(ctx, ws.OpText, []byte("ponged"))
+				}
+			}()
+			continue
 		}
 		if err := c.Write(ctx, op, payload); err != nil {
 			return endingOf(err)

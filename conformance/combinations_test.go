@@ -77,6 +77,7 @@ func TestAllOffersToTheServer(t *testing.T) {
 					if err := p.exercise("7.2", &count); err != nil {
 						t.Errorf("RFC 7692: %q, answered with %q, sent %s: %v", o.element, p.agreed, how, err)
 					}
+					held(ourServer, v.secure, "RFC 7692, 7.1.1, 7.1.2, 7.2", "every legal offer of the four parameters is answered legally, and both sides keep to it, in random fragments")
 				})
 			}
 		})
@@ -98,6 +99,7 @@ func TestAllAnswersToTheClient(t *testing.T) {
 				if err := tt.open(t, a.String(), how, seeded(a.String())).exercise("7.2", &count); err != nil {
 					t.Errorf("RFC 7692: %q, sent %s: %v", a, how, err)
 				}
+				held(ourClient, tt.secure, "RFC 7692, 7.1.1, 7.1.2, 7.2", "every legal answer of the four parameters is kept to, in random fragments")
 			})
 		}
 	})
@@ -135,9 +137,12 @@ func TestAllOffersOfTheClient(t *testing.T) {
 				told := make(chan ending, 1)
 				go func() { told <- echoClient(context.Background(), result.conn) }()
 				how := splits[i%len(splits)]
-				if err := newPeer(t, d.conn, d.br, ourClient, a, how, seeded(fmt.Sprint(c)), told).exercise("7.1", &count); err != nil {
+				agreed := a // and what the client has said of itself
+				agreed.clientNoTakeover, agreed.clientBits = c.ClientNoContextTakeover, c.ClientMaxWindowBits
+				if err := newPeer(t, d.conn, d.br, ourClient, agreed, how, seeded(fmt.Sprint(c)), told).exercise("7.1", &count); err != nil {
 					t.Errorf("RFC 7692: %+v answered with %q, sent %s: %v", c, a, how, err)
 				}
+				held(ourClient, i%2 == 0, "RFC 7692, 7.1.1.2, 7.1.2.2", "what the client's offer says of itself binds it, whether the answer repeats it or not")
 			})
 		}
 	})

@@ -13,8 +13,8 @@ func controlRows() (rows []row) {
 	}
 	for _, p := range []string{"", "x", "ping", pattern(124), pattern(125), bytes, "\x00\xff\xfe\xc0", "\xed\xa0\x80"} {
 		rows = append(rows,
-			row{rule: fmt.Sprintf("a ping of %d bytes, %.8q, is answered by a pong with the same", len(p), p), section: "5.5.2", frames: []frame{ping(p)}},
-			row{rule: fmt.Sprintf("an unasked pong of %d bytes, %.8q, is not answered", len(p), p), section: "5.5.3",
+			row{section: "5.5.2", rule: "a ping is answered by a pong with the same data", with: fmt.Sprintf("%d bytes, %.8q", len(p), p), frames: []frame{ping(p)}},
+			row{section: "5.5.3", rule: "an unasked pong is not answered", with: fmt.Sprintf("%d bytes, %.8q", len(p), p),
 				frames: []frame{pong(p), text("x")}, echo: []frame{text("x")}})
 	}
 	for _, op := range []byte{opPing, opPong, opClose} {
@@ -28,17 +28,17 @@ func controlRows() (rows []row) {
 			{op: op, claim: 65536},
 			{op: op, claim: 1 << 62},
 		} {
-			rows = append(rows, row{rule: fmt.Sprintf("control frames have 125 bytes at most: opcode %#x, a length of %d, form %d", op, max(int(f.claim), len(f.payload)), f.form),
-				section: "5.5", frames: []frame{f}, codes: []int{1002}, told: 1002})
+			rows = append(rows, row{section: "5.5", rule: "control frames have 125 bytes at most", with: fmt.Sprintf("opcode %#x, a length of %d, form %d", op, max(int(f.claim), len(f.payload)), f.form),
+				frames: []frame{f}, codes: []int{1002}, told: 1002})
 		}
 		for _, f := range []frame{{op: op, more: true}, {op: op, more: true, payload: []byte("\x03\xe8")}} {
 			rows = append(rows,
-				row{rule: fmt.Sprintf("control frames must not be fragmented: opcode %#x, %d bytes", op, len(f.payload)), section: "5.5",
+				row{section: "5.5", rule: "control frames must not be fragmented", with: fmt.Sprintf("opcode %#x, %d bytes", op, len(f.payload)),
 					frames: []frame{f}, codes: []int{1002}, told: 1002},
-				row{rule: fmt.Sprintf("control frames must not be fragmented, within a message: opcode %#x, %d bytes", op, len(f.payload)), section: "5.5",
+				row{section: "5.5", rule: "control frames must not be fragmented, within a message", with: fmt.Sprintf("opcode %#x, %d bytes", op, len(f.payload)),
 					frames: []frame{begin(opText, "a"), f, last("")}, codes: []int{1002}, told: 1002})
 		}
-		rows = append(rows, row{rule: fmt.Sprintf("a length of 125 or less is written in 7 bits: opcode %#x; the receiver may take it", op), section: "5.2",
+		rows = append(rows, row{section: "5.2", rule: "a control frame's length in 16 bits: the sender must not, the receiver may take it", with: fmt.Sprintf("opcode %#x", op),
 			frames: []frame{{op: op, form: 16}}, codes: alsoEcho(1002, none)})
 	}
 	return append(rows,

@@ -25,7 +25,7 @@ var utf8Invalid = []string{
 // dataRows are RFC 6455, sections 5.6 and 8.1.
 func dataRows() (rows []row) {
 	for _, s := range utf8Valid {
-		rows = append(rows, row{rule: fmt.Sprintf("text that is UTF-8, whole, and a fragment for each byte: %+q", s), section: "5.6",
+		rows = append(rows, row{section: "5.6", rule: "text that is UTF-8, whole, and a fragment for each byte", with: fmt.Sprintf("%+q", s),
 			frames: slices.Concat([]frame{text(s)}, fragments(opText, s)), echo: []frame{text(s), text(s)}})
 	}
 	anything := row{rule: "binary data may be anything", section: "5.6"}
@@ -35,8 +35,8 @@ func dataRows() (rows []row) {
 			m = pattern(500) + s
 		}
 		rows = append(rows,
-			row{rule: fmt.Sprintf("text that is not UTF-8: %d bytes, %+q", len(m), s), section: "8.1", frames: []frame{text(m)}, codes: []int{1007}, told: 1007},
-			row{rule: fmt.Sprintf("text that is not UTF-8, a fragment for each byte: %+q", s), section: "8.1",
+			row{section: "8.1", rule: "text that is not UTF-8 fails the connection", with: fmt.Sprintf("%d bytes, %+q", len(m), s), frames: []frame{text(m)}, codes: []int{1007}, told: 1007},
+			row{section: "8.1", rule: "text that is not UTF-8 fails the connection, a fragment for each byte", with: fmt.Sprintf("%+q", s),
 				frames: fragments(opText, s), codes: []int{1007}, told: 1007})
 		anything.frames = slices.Concat(anything.frames, []frame{binaryOf(s)}, fragments(opBinary, s))
 		anything.echo = append(anything.echo, binaryOf(s), binaryOf(s))

@@ -53,12 +53,12 @@ func deflateRows() []row {
 	var rows []row
 	for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression, flate.HuffmanOnly} {
 		for _, n := range []int{0, 1, 50, 300, 5000} {
-			rows = append(rows, same("7.2.2", fmt.Sprintf("level %d of the standard library, %d bytes", level, n), text(pattern(n)), packed(opText, pattern(n), level)))
+			rows = append(rows, same("7.2.2", "what the standard library compresses", text(pattern(n)), packed(opText, pattern(n), level)).but("level %d, %d bytes", level, n))
 		}
 	}
 	for _, level := range []int{flate.NoCompression, flate.DefaultCompression} {
 		m := pattern(maxMessage - 64) // stored blocks are longer than what is in them
-		rows = append(rows, same("7.2.2", fmt.Sprintf("level %d of the standard library, a message near the limit", level), text(m), packed(opText, m, level)))
+		rows = append(rows, same("7.2.2", "what the standard library compresses, near the limit", text(m), packed(opText, m, level)).but("level %d", level))
 	}
 	m := packed(opBinary, pattern(3000), 6)
 	bytewise := []frame{{op: opBinary, rsv: rsv1, more: true}}
@@ -95,12 +95,12 @@ func deflateRows() []row {
 		ends("7.2.2", "what is no deflate stream", bad1007, raw([]byte(strings.Repeat("\xFF", 40))...)),
 		ends("7.2.2; RFC 6455, 8.1", "text that is not UTF-8 when inflated", []int{1007}, packed(opText, "ok\xFF", 6)),
 		ends("7.2.2; RFC 6455, 8.1", "text whose last character is cut when inflated", []int{1007}, packed(opText, pattern(500)+"\xE2\x82", 6)),
-		ends("RFC 6455, 10.4", "a message that inflates to one byte over the limit", []int{1009}, packed(opText, pattern(maxMessage+1), 6)),
-		ends("RFC 6455, 10.4", "a bomb", []int{1009}, packed(opBinary, strings.Repeat("\x00", 16*maxMessage), 9)),
-		ends("RFC 6455, 10.4", "a bomb in fragments", []int{1009}, packed(opBinary, strings.Repeat("\x00", 16*maxMessage), 9).cut(seeded("bomb"))...),
+		ends("6.2; RFC 6455, 10.4", "a message that inflates to one byte over the limit", []int{1009}, packed(opText, pattern(maxMessage+1), 6)),
+		ends("6.2; RFC 6455, 10.4", "a bomb", []int{1009}, packed(opBinary, strings.Repeat("\x00", 16*maxMessage), 9)),
+		ends("6.2; RFC 6455, 10.4", "a bomb in fragments", []int{1009}, packed(opBinary, strings.Repeat("\x00", 16*maxMessage), 9).cut(seeded("bomb"))...),
 	)
 	for _, s := range utf8Invalid[:12] {
-		rows = append(rows, same("7.2.2", fmt.Sprintf("compressed binary data may be anything: %+q", s), binaryOf(s), packed(opBinary, s, 9)))
+		rows = append(rows, same("7.2.2", "compressed binary data may be anything", binaryOf(s), packed(opBinary, s, 9)).but("%+q", s))
 	}
 	return rows
 }
@@ -167,10 +167,10 @@ func reservedRows() (rows []row) {
 	for _, rsv := range []byte{rsv1, rsv2, rsv3, rsv1 | rsv2, rsv1 | rsv2 | rsv3} {
 		for _, f := range []frame{text("x"), binaryOf("x"), text(""), begin(opText, "x"), ping("p"), pong("p"), closing(1000, "")} {
 			f.rsv = rsv
-			rows = append(rows, row{rule: fmt.Sprintf("RSV %#x without an extension that gives it a meaning, opcode %#x, FIN %v, %d bytes", rsv, f.op, !f.more, len(f.payload)),
-				section: "5.2", frames: []frame{text("before"), f}, echo: []frame{text("before")}, codes: []int{1002}, told: 1002})
+			rows = append(rows, row{section: "5.2", rule: "a reserved bit that no extension gives a meaning fails the connection", with: fmt.Sprintf("RSV %#x, opcode %#x, FIN %v, %d bytes", rsv, f.op, !f.more, len(f.payload)),
+				frames: []frame{text("before"), f}, echo: []frame{text("before")}, codes: []int{1002}, told: 1002})
 		}
-		rows = append(rows, row{rule: fmt.Sprintf("RSV %#x on a continuation", rsv), section: "5.2",
+		rows = append(rows, row{section: "5.2", rule: "a reserved bit on a continuation fails the connection", with: fmt.Sprintf("RSV %#x", rsv),
 			frames: []frame{begin(opText, "x"), {rsv: rsv}}, codes: []int{1002}, told: 1002})
 	}
 	return rows

@@ -49,9 +49,8 @@ func fragmentationRows() []row {
 	}
 	for _, f := range []frame{text("x"), binaryOf("x"), begin(opText, "x"), begin(opBinary, ""), text("")} {
 		rows = append(rows,
-			bad(fmt.Sprintf("a message within another: opcode %d, FIN %v, %d bytes", f.op, !f.more, len(f.payload)), begin(opText, "a"), f),
-			bad(fmt.Sprintf("a message within another, behind a ping: opcode %d, FIN %v, %d bytes", f.op, !f.more, len(f.payload)),
-				begin(opBinary, "a"), more("b"), ping("p"), f))
+			bad("a message within another", begin(opText, "a"), f).but("opcode %d, FIN %v, %d bytes", f.op, !f.more, len(f.payload)),
+			bad("a message within another, behind a ping", begin(opBinary, "a"), more("b"), ping("p"), f).but("opcode %d, FIN %v, %d bytes", f.op, !f.more, len(f.payload)))
 	}
 	return rows
 }
@@ -63,7 +62,7 @@ func TestRandomFragmentation(t *testing.T) {
 	rnd := seeded("fragmentation")
 	var rows []row
 	for i := range 8 {
-		r := row{rule: fmt.Sprintf("random messages in random fragments, %d", i), section: "5.4"}
+		r := row{section: "5.4", rule: "random messages in random fragments, control frames between", with: fmt.Sprint(i)}
 		for range 6 {
 			m := binaryOf(pattern(rnd.IntN(1 << rnd.IntN(13))))
 			if rnd.IntN(2) == 0 {

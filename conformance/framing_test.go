@@ -13,12 +13,12 @@ import (
 func framingRows() (rows []row) {
 	for _, n := range []int{0, 1, 2, 3, 4, 5, 125, 126, 127, 128, 255, 256, 4095, 65535, 65536, 65537, maxMessage} {
 		f := frame{op: byte(opText + n%2), payload: []byte(pattern(n))}
-		rows = append(rows, row{rule: fmt.Sprintf("a message of %d bytes, its length in the fewest bits", n), section: "5.2", frames: []frame{f}, echo: []frame{f}})
+		rows = append(rows, row{section: "5.2", rule: "a length is written in the fewest bits: 7, 16 or 64", with: fmt.Sprint(n, " bytes"), frames: []frame{f}, echo: []frame{f}})
 	}
 	for _, f := range []frame{{form: 16}, {form: 16, payload: []byte("x")}, {form: 16, payload: []byte(pattern(125))},
 		{form: 64}, {form: 64, payload: []byte(pattern(126))}, {form: 64, payload: []byte(pattern(65535))}} {
 		f.op = opBinary
-		rows = append(rows, row{rule: fmt.Sprintf("the length %d in %d bits: the sender must not; the receiver may take it", len(f.payload), f.form), section: "5.2",
+		rows = append(rows, row{section: "5.2", rule: "a length in more bits than it needs: the sender must not, the receiver may take it", with: fmt.Sprintf("%d in %d bits", len(f.payload), f.form),
 			frames: []frame{f}, echo: []frame{binaryOf(string(f.payload))}, codes: alsoEcho(1002)})
 	}
 	rows = append(rows,
@@ -41,14 +41,14 @@ func maskRows() (rows []row) {
 	for _, f := range []frame{text("x"), binaryOf("x"), text(""), last("x"), ping("p"), pong("p"), closing(1000, "")} {
 		f.flip = true
 		rows = append(rows,
-			row{rule: fmt.Sprintf("a server must close upon a frame that is not masked (opcode %#x, %d bytes)", f.op, len(f.payload)), section: "5.1",
+			row{section: "5.1", rule: "a server must close upon a frame that is not masked", with: fmt.Sprintf("opcode %#x, %d bytes", f.op, len(f.payload)),
 				only: ourServer, frames: []frame{f}, codes: []int{1002, none}, drop: true},
-			row{rule: fmt.Sprintf("a client must close upon a masked frame (opcode %#x, %d bytes)", f.op, len(f.payload)), section: "5.1",
+			row{section: "5.1", rule: "a client must close upon a masked frame", with: fmt.Sprintf("opcode %#x, %d bytes", f.op, len(f.payload)),
 				only: ourClient, frames: []frame{f}, codes: []int{1002, none}, drop: true})
 	}
 	for _, key := range [][4]byte{{}, {0xFF, 0xFF, 0xFF, 0xFF}, {1, 0, 0, 0}, {0, 0, 0, 1}, {0x37, 0xFA, 0x21, 0x3D}} {
 		m := pattern(259)
-		rows = append(rows, row{rule: fmt.Sprintf("the masking key %x", key), section: "5.3", only: ourServer,
+		rows = append(rows, row{section: "5.3", rule: "any masking key is undone", with: fmt.Sprintf("%x", key), only: ourServer,
 			frames: []frame{{op: opText, payload: []byte(m), key: &key}, {op: opPing, payload: []byte("ping"), key: &key}}, echo: []frame{text(m)}})
 	}
 	hello := func(b ...byte) []byte { return append(b, "Hello"...) }
@@ -69,10 +69,10 @@ func maskRows() (rows []row) {
 func opcodeRows() (rows []row) {
 	for _, op := range []byte{3, 4, 5, 6, 7, 0xB, 0xC, 0xD, 0xE, 0xF} {
 		for _, f := range []frame{{op: op}, {op: op, payload: []byte("data")}, {op: op, more: true}} {
-			rows = append(rows, row{rule: fmt.Sprintf("the unknown opcode %#x, %d bytes, FIN %v", op, len(f.payload), !f.more), section: "5.2",
+			rows = append(rows, row{section: "5.2", rule: "an unknown opcode fails the connection", with: fmt.Sprintf("%#x, %d bytes, FIN %v", op, len(f.payload), !f.more),
 				frames: []frame{text("before"), f}, echo: []frame{text("before")}, codes: []int{1002}, told: 1002})
 		}
-		rows = append(rows, row{rule: fmt.Sprintf("the unknown opcode %#x within a message", op), section: "5.2",
+		rows = append(rows, row{section: "5.2", rule: "an unknown opcode within a message fails the connection", with: fmt.Sprintf("%#x", op),
 			frames: []frame{begin(opText, "a"), {op: op}}, codes: []int{1002}, told: 1002})
 	}
 	return rows
@@ -91,13 +91,13 @@ func cutRows() (rows []row) {
 		"within a Close frame":    {0x88, 0x82, 1, 2, 3, 4, 5},
 		"within an empty message": {0x81, 0x80, 1, 2},
 	} {
-		rows = append(rows, row{rule: "a stream that ends " + name, section: "7.1.5", only: ourServer, raw: b, cut: true,
+		rows = append(rows, row{section: "7.1.5", rule: "a stream that ends without a Close frame: 1006 for the application", with: name, only: ourServer, raw: b, cut: true,
 			codes: []int{1002, none}, drop: true, told: 1006})
 	}
 	for name, b := range map[string][]byte{
 		"at once": {}, "within a header": {0x81}, "within a payload": {0x81, 0x05, 1, 2}, "between two fragments": {0x01, 0x01, 'x'},
 	} {
-		rows = append(rows, row{rule: "a stream that ends " + name, section: "7.1.5", only: ourClient, raw: b, cut: true,
+		rows = append(rows, row{section: "7.1.5", rule: "a stream that ends without a Close frame: 1006 for the application", with: name, only: ourClient, raw: b, cut: true,
 			codes: []int{1002, none}, drop: true, told: 1006})
 	}
 	return rows
@@ -124,8 +124,8 @@ func everywhere(t *testing.T, rows []row) {
 // defaultOffer is a browser's.
 const defaultOffer = "permessage-deflate; client_max_window_bits"
 
-// TestMaskingKeys: each frame of a client has a fresh one that cannot be foretold (section 5.3): there are no two alike, and no
-// byte of them stays.
+// TestMaskingKeys: each frame of a client has a fresh one that cannot be foretold (section 5.3): there are no two alike, and no bit of
+// them stays, nor is it nearly always the same, as those of a counter are.
 func TestMaskingKeys(t *testing.T) {
 	for _, tt := range clientTargets() {
 		p := tt.open(t, "", whole, seeded(tt.name))
@@ -136,9 +136,19 @@ func TestMaskingKeys(t *testing.T) {
 		if err := r.run(p); err != nil {
 			t.Fatal(err)
 		}
+		for bit := range 32 {
+			ones := 0
+			for _, key := range p.keys {
+				ones += int(key >> bit & 1)
+			}
+			if ones < 75 || ones > 225 { // 8.6 standard deviations
+				t.Errorf("%s: RFC 6455, 5.3: bit %d is set in %d of %d masking keys", tt.name, bit, ones, len(p.keys))
+			}
+		}
 		slices.Sort(p.keys)
 		if n := len(slices.Compact(p.keys)); n < 300 { // that two of 301 are alike by chance happens once in 95,000 runs
 			t.Errorf("%s: RFC 6455, 5.3: %d masking keys for 301 frames", tt.name, n)
 		}
+		held(ourClient, tt.secure, "5.3", "each frame has a fresh masking key that cannot be foretold")
 	}
 }

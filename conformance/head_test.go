@@ -72,12 +72,13 @@ type dialed struct {
 	err  error
 }
 
-// answer is the head that opens the connection, with edits. {accept} in them is the value that belongs to the request's key.
+// answer is the head that opens the connection, with edits. {accept} in them is the value that belongs to the request's key, and {lower}
+// that in small letters.
 func (d *dialing) answer(edits []string) []byte {
 	key := d.request.Header.Get("Sec-WebSocket-Key")
 	edits = slices.Clone(edits)
 	for i := range edits {
-		edits[i] = strings.ReplaceAll(edits[i], "{accept}", acceptOf(key))
+		edits[i] = strings.NewReplacer("{accept}", acceptOf(key), "{lower}", strings.ToLower(acceptOf(key))).Replace(edits[i])
 	}
 	return head(responseLines(key), edits)
 }

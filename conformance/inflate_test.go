@@ -54,7 +54,11 @@ func parseAnswer(values []string) (p params, err error) {
 			return p, fmt.Errorf("RFC 7692, 7.1: %q comes twice", name)
 		}
 		seen[name] = true
-		bits, _ := strconv.Atoi(strings.Trim(value, `"`))
+		value = strings.Trim(value, `"`)
+		bits, _ := strconv.Atoi(value)
+		if strconv.Itoa(bits) != value {
+			bits = 0 // no leading zeros
+		}
 		switch {
 		case name == "server_no_context_takeover" && !has:
 			p.serverNoTakeover = true

@@ -11,5 +11,5 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "8")
-	leak.Main(m)
+	leak.Main(documented{m})
 }

@@ -22,6 +22,8 @@ var badElements = []string{
 	"; server_max_window_bits=0x9", "; server_max_window_bits=abc", "; server_max_window_bits=150", "; server_max_window_bits=010",
 	"; client_max_window_bits=7", "; client_max_window_bits=16", "; client_max_window_bits=08", "; client_max_window_bits=1",
 	"; client_max_window_bits=015", "; client_max_window_bits=x", "; client_max_window_bits=99999999999999999999",
+	"; client_max_window_bits; client_max_window_bits", "; client_max_window_bits; client_max_window_bits=10", "; client_max_window_bits=10; client_max_window_bits",
+	"; server_max_window_bits=10; server_max_window_bits=7", "; server_max_window_bits=18", "; server_max_window_bits=80",
 }
 
 // offered is what an element of a client's offer asks for.
@@ -87,16 +89,19 @@ func TestOffersToTheServer(t *testing.T) {
 					if status, got := v.negotiate(t, "permessage-deflate"+bad); status != http.StatusSwitchingProtocols || len(got) > 0 {
 						t.Errorf("RFC 7692, 7.1: %q must be declined: %d %q", bad, status, got)
 					}
+					held(ourServer, v.secure, "RFC 7692, 7.1", "an offer with a parameter that is unknown, repeated or ill-valued is declined")
 					status, got := v.negotiate(t, "permessage-deflate"+bad+", permessage-deflate; server_max_window_bits=11")
 					answer, err := parseAnswer(got)
 					if status != http.StatusSwitchingProtocols || err != nil || answer.on && (answer.serverBits == 0 || answer.serverBits > 11 || answer.clientBits > 0) {
 						t.Errorf("RFC 7692, 5.1: %q with another offer behind it: %d %q, %v", bad, status, got, err)
 					}
+					held(ourServer, v.secure, "RFC 7692, 5.1", "an offer behind one that is declined is looked at")
 				}
 				for _, other := range []string{"permessage-foo", "x-webkit-deflate-frame", "permessage-deflate2", "a; b=c; d, e"} {
 					if status, got := v.negotiate(t, other); status != http.StatusSwitchingProtocols || len(got) > 0 {
 						t.Errorf("RFC 6455, 9.1: the unknown extension %q: %d %q", other, status, got)
 					}
+					held(ourServer, v.secure, "9.1", "extensions that are not known are declined")
 				}
 			})
 		}
@@ -115,12 +120,16 @@ func TestOffersInOtherForms(t *testing.T) {
 			{"foo", "permessage-deflate; server_max_window_bits=10"},
 			{", permessage-deflate; server_max_window_bits=10,"},
 			{"permessage-deflate; server_max_window_bits=10, permessage-deflate"},
+			{"permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate; client_max_window_bits"}, // 7.1.3's example
+			{"permessage-deflate\t;\tserver_max_window_bits\t=\t10"},
+			{"permessage-deflate; server_max_window_bits=10; foo, permessage-deflate; server_max_window_bits=9"},
 		} {
 			status, got := v.negotiate(t, lines...)
 			answer, err := parseAnswer(got)
 			if status != http.StatusSwitchingProtocols || err != nil || !answer.on || answer.serverBits > 10 || answer.serverBits == 0 {
 				t.Errorf("%s: RFC 6455, 9.1: %q is answered with %d %q, %v", v.name, lines, status, got, err)
 			}
+			held(ourServer, v.secure, "9.1; RFC 7692, 7.1.3", "offers in all forms that a list of extensions may have are understood")
 		}
 	}
 }
@@ -166,6 +175,11 @@ func TestAnswersToTheClient(t *testing.T) {
 					edits = append(edits, "+Sec-WebSocket-Extensions: "+l)
 				}
 				d.verdict(t, d.answer(edits), whole, a.opens, "RFC 7692, 7.1")
+				rule := "an answer that was not asked for, or is ill-formed, fails the connection"
+				if a.opens {
+					rule = "an answer that the offer allows, and none at all, opens the connection"
+				}
+				held(ourClient, secure, "RFC 7692, 7.1", rule)
 			})
 		}
 	}
@@ -193,5 +207,6 @@ func TestTheClientsOffer(t *testing.T) {
 			t.Errorf("RFC 7692, 7.1: offers %q, %v", values, err)
 		}
 		d.verdict(t, d.answer(nil), whole, true, "RFC 7692, 5.1")
+		held(ourClient, false, "RFC 7692, 7.1", "the offer says what was configured")
 	}
 }

@@ -2,9 +2,12 @@ package conformance
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -26,6 +29,7 @@ const maxMessage = 128 << 10
 
 // running is a server of ours that listens with and without TLS.
 type running struct {
+	server        *server.Server
 	plain, secure string   // addresses
 	told          sync.Map // of paths: where the end of the connection is told
 	paths         atomic.Int64
@@ -59,18 +63,17 @@ func start(t *testing.T, c server.Config) *running {
 	c.Handler = server.Handler{OnMessage: onMessage, OnClose: onClose}
 	c.Authorize, c.TLS, c.Logger = r.authorize, serverTLS(), slog.New(slog.DiscardHandler)
 	c.MaxMessage, c.MaxOutbound, c.PingAfter, c.DrainWindow = maxMessage, 8*maxMessage, -1, -1
-	s, err := server.New(c)
-	if err != nil {
+	c.HandshakeTimeout, c.MessageTimeout, c.CloseTimeout = patience, -1, cmp.Or(c.CloseTimeout, patience) // no row hangs on how fast the machine is
+	var err error
+	if r.server, err = server.New(c); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if _, err := s.Shutdown(ctx); err != nil {
+		if err := r.shutdown(); err != nil {
 			t.Error(err)
 		}
 	})
-	for addr, listen := range map[*string]func(string) (net.Addr, error){&r.plain: s.Listen, &r.secure: s.ListenTLS} {
+	for addr, listen := range map[*string]func(string) (net.Addr, error){&r.plain: r.server.Listen, &r.secure: r.server.ListenTLS} {
 		a, err := listen("127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -78,6 +81,39 @@ func start(t *testing.T, c server.Config) *running {
 		*addr = a.String()
 	}
 	return r
+}
+
+func (s *running) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := s.server.Shutdown(ctx)
+	return err
+}
+
+// adopting is our server behind net/http's, which hands each request to Upgrade.
+func adopting(t *testing.T) (all []variant) {
+	s := start(t, server.Config{})
+	for _, secure := range []bool{false, true} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		web := &http.Server{TLSConfig: serverTLS(), ErrorLog: log.New(io.Discard, "", 0),
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.server.Upgrade(w, r) })}
+		serve, name := web.Serve, "server/net/http/tcp"
+		if secure {
+			name = "server/net/http/tls"
+			serve = func(l net.Listener) error { return web.ServeTLS(server.NewListener(l), "", "") }
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			serve(l)
+		}()
+		t.Cleanup(func() { web.Close(); <-done })
+		all = append(all, variant{name, s, secure, l.Addr().String()})
+	}
+	return all
 }
 
 // variant is one way to run our server.
@@ -159,11 +195,16 @@ func half(all []target, other bool) (some []target) {
 }
 
 // clientTargets are our client over TCP and over TLS. The peer answers its offer with what it is told.
-func clientTargets() (all []target) {
+func clientTargets() []target { return clientsWith(patience) }
+
+// clientsWith are clientTargets of another Config.CloseTimeout.
+func clientsWith(closeTimeout time.Duration) (all []target) {
 	for _, secure := range []bool{false, true} {
 		name := fmt.Sprintf("client/tls=%v", secure)
 		all = append(all, target{name, ourClient, secure, func(t *testing.T, answer string, how split, rnd *rand.Rand) *peer {
-			return openClient(t, secure, answer, how, rnd)
+			config := clientConfig(secure)
+			config.CloseTimeout = closeTimeout
+			return openClient(t, secure, config, answer, how, rnd)
 		}})
 	}
 	return all
@@ -171,16 +212,15 @@ func clientTargets() (all []target) {
 
 // clientConfig is our client's, where a row has no wish of its own.
 func clientConfig(secure bool) client.Config {
-	c := client.Config{MaxMessage: maxMessage, PingAfter: -1, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}
+	c := client.Config{MaxMessage: maxMessage, PingAfter: -1, HandshakeTimeout: -1, CloseTimeout: patience, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}
 	if secure {
 		c.TLS = clientTLS()
 	}
 	return c
 }
 
-// openClient has our client connect to the peer. answer is the peer's Sec-WebSocket-Extensions.
-func openClient(t *testing.T, secure bool, answer string, how split, rnd *rand.Rand) *peer {
-	config := clientConfig(secure)
+// openClient has our client connect to the peer. answer is the peer's Sec-WebSocket-Extensions, "" for none.
+func openClient(t *testing.T, secure bool, config client.Config, answer string, how split, rnd *rand.Rand) *peer {
 	edits, agreed := []string(nil), params{}
 	if answer != "" {
 		config.Deflate = &wsproto.DeflateConfig{}
