@@ -71,7 +71,7 @@ func TestCompressedEcho(t *testing.T) {
 		for name, change := range map[string]func(*Config){
 			"defaults":               func(*Config) {},
 			"text":                   func(c *Config) { c.Messages.Type = "text" },
-			"large":                  func(c *Config) { c.Messages.Size = "300000" },
+			"large":                  func(c *Config) { c.Messages.Size = "70000" },
 			"small and large":        func(c *Config) { c.Messages.Size = "40-4000" },
 			"several in flight":      func(c *Config) { c.Messages.Size, c.Echo.InFlight = "1024", 16 },
 			"templates with numbers": func(c *Config) { c.Messages.Templates = []string{strings.Repeat(`{"seq":{{seq}},"n":"{{rand}}"} `, 8)} },
@@ -79,11 +79,11 @@ func TestCompressedEcho(t *testing.T) {
 			t.Run(fmt.Sprint(how, " ", name), func(t *testing.T) {
 				t.Parallel()
 				stop := newStopper()
-				s := startCompressing(t, how, false, stop, 200)
+				s := startCompressing(t, how, false, stop, 50)
 				c := compressedRun(s.url, Echo)
 				change(&c)
 				r, sum := mustRun(t, c, Options{Stop: stop.c})
-				if sum.Sent < 200 {
+				if sum.Sent < 50 {
 					t.Errorf("%d were sent", sum.Sent)
 				}
 				expect(t, "sent", sum.Sent, s.messages.Load())
