@@ -256,9 +256,14 @@ func TestInflatedMemoryIsLentAgain(t *testing.T) {
 		t.Fatal("the same memory was lent twice at a time")
 	}
 	a.Release()
-	if c := z.lend(60); len(c.Bytes()) != 60 || &c.Bytes()[0] != &a.Bytes()[0] {
+	c := z.lend(60)
+	if len(c.Bytes()) != 60 || &c.Bytes()[0] != &a.Bytes()[0] {
 		t.Error("it was not lent again")
 	}
+	if d := z.lend(60); &d.Bytes()[0] == &c.Bytes()[0] {
+		t.Error("it was lent again while it was lent")
+	}
+	c.Release()
 	if c := z.lend(101); len(c.Bytes()) != 101 {
 		t.Errorf("%d bytes are lent", len(c.Bytes()))
 	}

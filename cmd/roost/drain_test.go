@@ -166,10 +166,24 @@ func TestTheFeedDrainsAsLong(t *testing.T) {
 	}
 }
 
+func TestDrainWindows(t *testing.T) {
+	const atOnce = -1
+	for args, want := range map[string]time.Duration{
+		"": time.Second, "--drain-window 3s": 3 * time.Second, "--drain-window 0s": atOnce, "--drain-window=-5s": -5 * time.Second,
+	} {
+		c, err := parseServing(t, "echo "+args).Echo.config(t.Context())
+		if err != nil || c.DrainWindow != want {
+			t.Errorf("roost echo %s: %v, %v, want %v", args, c.DrainWindow, err, want)
+		}
+	}
+}
+
 func TestDrainsThatCannotBe(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel() // what is not refused ends at once
 	for _, args := range []string{"--drain-timeout 1s", "--drain-timeout 0s --drain-window 0s", "--drain-window 10s", "--drain-timeout=-1s", "--drain-window=-2s --drain-timeout=-1s"} {
 		for _, command := range []string{"echo ", "feed "} {
-			err := run(t.Context(), strings.Fields(command+"--addr 127.0.0.1:0 "+args))
+			err := run(over, strings.Fields(command+"--addr 127.0.0.1:0 "+args))
 			var usage usageError
 			if !errors.As(err, &usage) || !strings.Contains(err.Error(), "--drain-timeout is ") {
 				t.Errorf("roost %s%s: %v", command, args, err)

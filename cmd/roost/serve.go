@@ -61,7 +61,7 @@ func (s *serveFlags) config(ctx context.Context) (server.Config, error) {
 		HandshakeTimeout: s.HandshakeTimeout, PingAfter: s.PingAfter, PingGrace: s.PingGrace,
 		DrainWindow: s.DrainWindow,
 	}
-	if c.DrainWindow <= 0 {
+	if c.DrainWindow == 0 {
 		c.DrainWindow = -1 // 0 would be the default
 	}
 	if s.DrainTimeout <= max(0, s.DrainWindow) {
