@@ -124,6 +124,10 @@ type Connect struct {
 	// Query is "name=value", each added to the targets' query.
 	Query []string `json:"query,omitempty" yaml:"query"`
 
+	// Compress offers permessage-deflate (RFC 7692), without context takeover. A server that declines gets, and may send, messages as they
+	// are, which the report counts.
+	Compress bool `json:"compress,omitempty" yaml:"compress"`
+
 	// Insecure takes any certificate of a wss:// target.
 	Insecure bool `json:"insecure,omitempty" yaml:"insecure"`
 	// CA is the PEM of the authorities to trust instead of the system's.

@@ -24,6 +24,7 @@ type conn struct {
 	latencies  int64  // sum of their latencies
 	state      state
 	role       role
+	deflate    uint8 // bits of the window of what is sent compressed, 0 where nothing is
 }
 
 // state is where a connection stands.

@@ -139,7 +139,8 @@ func (d *dialer) answer(l *loop, c *conn, p []byte) []byte {
 		}
 		return nil
 	}
-	if _, err := wsproto.ParseResponse(o.head[:end], o.key, o.target.request.Subprotocols); err != nil {
+	response, err := o.target.request.ParseResponse(o.head[:end], o.key)
+	if err != nil {
 		kind, example := kindOfResponse(err)
 		if kind == report.MalformedResponse {
 			example = fmt.Sprintf("it begins with %q", o.head[:min(40, len(o.head))])
@@ -153,6 +154,7 @@ func (d *dialer) answer(l *loop, c *conn, p []byte) []byte {
 	l.rec.connect.Record(took)
 	d.done(c)
 	c.state = open
+	l.agreed(c, response.Deflate)
 	c.place = uint32(len(l.open))
 	l.open = append(l.open, c.token)
 	l.hasOpened(c, took)

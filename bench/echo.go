@@ -161,7 +161,7 @@ func (e *echo) underway(c *conn) *flight {
 func (e *echo) write(c *conn, intended int64) uint64 {
 	e.scratch = e.payloads.make(e.scratch[:0], values{seq: int64(c.seq), now: intended, id: c.number})
 	c.seq++
-	e.l.data(e.payloads.op, e.scratch)
+	e.l.data(c, e.payloads.op, e.scratch)
 	return maphash.Bytes(e.seed, e.scratch)
 }
 

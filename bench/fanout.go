@@ -188,7 +188,7 @@ func (f *fanout) send(p *publishing, v values) bool {
 	f.scratch = f.payloads.make(f.scratch[:0], v)
 	t := c.token
 	l.cork()
-	l.data(f.payloads.op, f.scratch)
+	l.data(c, f.payloads.op, f.scratch)
 	l.uncork(c, t)
 	return c.token == t
 }

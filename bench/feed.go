@@ -38,7 +38,7 @@ func (f *feed) opened(c *conn, _ time.Duration) {
 	if c.role == client {
 		f.subscribers++
 	}
-	f.l.data(textMessage, f.subscribe)
+	f.l.data(c, textMessage, f.subscribe)
 }
 
 // feedMessage is what is needed of a message of the protocol.

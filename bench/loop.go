@@ -28,6 +28,8 @@ type loop struct {
 	rng    *rand.ChaCha8
 	clock  clock
 
+	inflater *inflater
+
 	now    int64 // of what is being handled
 	woke   int64 // when this turn's first event came, 0 before it
 	alarm  int64 // when the loop wanted to be awake next
@@ -68,6 +70,7 @@ func newLoop(w *worker, part share) (*loop, error) {
 		rec:     newRecorder(newTimeline(w.start)),
 		alarm:   never,
 	}
+	l.inflater = newInflater(l.codec)
 	var seed [32]byte
 	crand.Read(seed[:])
 	l.rng = rand.NewChaCha8(seed)
@@ -234,8 +237,12 @@ func (l *loop) bytes(c *conn, p []byte) {
 	if c.opening != nil {
 		p = l.dialer.answer(l, c, p)
 	}
+	codec := l.codecOf(c)
 	for len(p) > 0 && c.token == t {
-		m, n, err := l.codec.Next(&c.decoder, p)
+		m, n, err := codec.Next(&c.decoder, p)
+		if err == nil && m.Op != 0 && l.config.Connect.Compress {
+			m, err = l.inflate(m)
+		}
 		if err != nil {
 			l.violated(c, err)
 			break

@@ -115,7 +115,7 @@ func (l *loop) hasOpened(c *conn, took time.Duration) {
 func (l *loop) hello(c *conn) {
 	for i := range l.worker.hello {
 		t := &l.worker.hello[i]
-		l.data(textMessage, t.append(nil, values{now: l.now, id: c.number}, l.rng))
+		l.data(c, textMessage, t.append(nil, values{now: l.now, id: c.number}, l.rng))
 	}
 }
 

@@ -53,14 +53,21 @@ func (l *loop) write(t poller.Token, b []byte) (int, error) {
 
 // frame adds a masked frame to the batch.
 func (l *loop) frame(op ws.OpCode, payload []byte) {
-	var key [4]byte
-	binary.LittleEndian.PutUint32(key[:], uint32(l.rng.Uint64()))
-	l.batch = wsproto.AppendMaskedFrame(l.batch, op, payload, key)
+	l.batch = wsproto.AppendMaskedFrame(l.batch, op, payload, l.maskingKey())
 }
 
-// data adds a message to the batch and counts it.
-func (l *loop) data(op ws.OpCode, payload []byte) {
-	l.frame(op, payload)
+func (l *loop) maskingKey() (key [4]byte) {
+	binary.LittleEndian.PutUint32(key[:], uint32(l.rng.Uint64()))
+	return key
+}
+
+// data adds a message for c to the batch and counts it.
+func (l *loop) data(c *conn, op ws.OpCode, payload []byte) {
+	if l.config.Connect.Compress {
+		l.deflate(c, op, payload)
+	} else {
+		l.frame(op, payload)
+	}
 	l.rec.Sent++
 	l.rec.SentBytes += int64(len(payload))
 }

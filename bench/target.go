@@ -78,6 +78,9 @@ func resolve(ctx context.Context, raw string, c *Connect) (*target, error) {
 		Subprotocols: c.Subprotocols,
 		Header:       headerFields(c.Headers, u.User),
 	}
+	if c.Compress {
+		t.request.Deflate = &deflateOffer
+	}
 	if _, err := wsproto.AppendRequest(nil, t.request, [16]byte{}); err != nil {
 		return nil, &ConfigError{fmt.Errorf("no request can be made of %q: %s", redactURL(raw), plain(err))}
 	}

@@ -15,21 +15,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/roostws/roost/bench/report"
+	"github.com/roostws/roost/wsproto"
 )
 
 // worker is one process' part of a run: its loops, and what they counted put together.
 type worker struct {
-	config  Config // complete
-	share   share
-	run     uint32
-	guest   bool
-	clock   clock
-	start   int64
-	targets []*target
-	publish *target
-	hello   []template
-	loops   []*loop
-	events  chan event // closed at the end
+	config   Config // complete
+	share    share
+	run      uint32
+	guest    bool
+	clock    clock
+	start    int64
+	targets  []*target
+	publish  *target
+	hello    []template
+	deflater wsproto.Deflater
+	loops    []*loop
+	events   chan event // closed at the end
 
 	connected atomic.Int64
 	few       int64 // connections at which the slope of memory begins

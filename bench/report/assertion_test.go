@@ -68,6 +68,7 @@ func TestWhatIsNoAssertion(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	all := makeAll(t)
+	all["compressed"] = makeCompressed(t)
 	for _, c := range []struct {
 		scenario, text string
 		ok             bool
@@ -85,6 +86,8 @@ func TestCheck(t *testing.T) {
 		{"feed", "gaps==1", true, "1"}, {"feed", "repeats==0", true, ""}, {"feed", "snapshots==1k", true, ""}, {"feed", "updates==499k", true, ""},
 		{"halfopen", "notice.p50<6s", true, ""}, {"halfopen", "noticed==100", true, ""}, {"halfopen", "vanished==100", true, ""},
 		{"slow", "slow.lost==0", true, ""}, {"slow", "slow.received==30", true, ""}, {"churn", "failed<=100", true, "100"}, {"idle", "pings==1k", true, ""},
+		{"compressed", "declined==10", true, "10"}, {"compressed", "sent_share==25%", true, "25.0 %"}, {"compressed", "received_share<26%", false, "26.0 %"},
+		{"echo", "declined==0", false, "only runs that offer compression"},
 		// What the run does not have fails, whatever is asserted.
 		{"idle", "p99<1h", false, "not in this run: the run measured no latency"}, {"idle", "service.max<1h", false, "no service latency"},
 		{"fanout", "skew.p99<1h", false, "100 values are too few for p99, which takes 300"},

@@ -28,6 +28,7 @@ func Build(run Run, intervals []*Interval, end End) *Report {
 	}
 	r.Connections = b.connections(run)
 	r.Exchange = b.exchange()
+	r.Compression = b.compression()
 	b.sections(r)
 	r.Tool = b.tool()
 	r.Process = b.server()
@@ -111,10 +112,23 @@ func (b *builder) exchange() Exchange {
 	}
 }
 
+func (b *builder) compression() *Compression {
+	if !b.config.Connect.Compress {
+		return nil
+	}
+	t := &b.total
+	return &Compression{
+		Agreed: t.Compressed, Declined: t.Declined, SentBytes: t.SentWire, ReceivedBytes: t.ReceivedWire,
+		SentShare:     ratio(float64(t.SentWire), float64(t.SentBytes)),
+		ReceivedShare: ratio(float64(t.ReceivedWire), float64(t.ReceivedBytes)),
+	}
+}
+
 // config is what the report needs of a run's configuration; it is read from JSON
 // because the package of its type imports this one.
 type config struct {
 	On       string
+	Connect  struct{ Compress bool }
 	Messages struct{ Size string }
 	Echo     struct{ Rate float64 }
 	Fanout   struct {

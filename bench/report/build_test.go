@@ -268,3 +268,21 @@ func TestASecondWithTwoPhasesIsOnePoint(t *testing.T) {
 		t.Error("Build changed an interval")
 	}
 }
+
+func TestBuildOfACompressedRun(t *testing.T) {
+	m := makeCompressed(t)
+	m.intervals[11].SentWire, m.intervals[11].SentBytes = 7, 7 // of the whole run
+	want := Compression{Agreed: 990, Declined: 10, SentBytes: 5_000_007, ReceivedBytes: 5_200_000, SentShare: 5_000_007. / 20_000_007, ReceivedShare: 0.26}
+	if z := m.report().Compression; z == nil || *z != want {
+		t.Errorf("compression is %+v, want %+v", z, want)
+	}
+	if z := makeEcho(t).report().Compression; z != nil {
+		t.Errorf("an echo that offered nothing has %+v", z)
+	}
+	for _, i := range m.intervals {
+		i.Counters = Counters{}
+	}
+	if z := m.report().Compression; *z != (Compression{}) {
+		t.Errorf("of nothing it makes %+v", z)
+	}
+}

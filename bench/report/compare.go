@@ -102,6 +102,7 @@ func incomparable(a, b *Report) []string {
 	differ("traffic", a.Load.Traffic, b.Load.Traffic)
 	differ("connections asked for", count(int64(a.Run.Asked)), count(int64(b.Run.Asked)))
 	differ("message size", a.sizeText(), b.sizeText())
+	differ("compression", a.compressionText(), b.compressionText())
 	differ("rate asked for", a.rateText(), b.rateText())
 	for _, run := range []struct {
 		name string
@@ -124,6 +125,13 @@ func (r *Report) sizeText() string {
 		return "none"
 	}
 	return r.Load.Size + " bytes"
+}
+
+func (r *Report) compressionText() string {
+	if r.Compression == nil {
+		return "none"
+	}
+	return "offered"
 }
 
 func (r *Report) rateText() string {

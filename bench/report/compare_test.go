@@ -92,6 +92,9 @@ func TestWhatMakesRunsIncomparable(t *testing.T) {
 		{"message size: 128 bytes in a, 256 bytes in b", func(m *made) { m.run.Config = []byte(`{"messages":{"size":"256"},"echo":{"rate":20000}}`) }},
 		{"rate asked for: 20,000/s in a, none in b", func(m *made) { m.run.Config = []byte(`{"messages":{"size":"128"}}`) }},
 		{"message size: 128 bytes in a, none in b", func(m *made) { m.run.Config = []byte(`{"echo":{"rate":20000}}`) }},
+		{"compression: none in a, offered in b", func(m *made) {
+			m.run.Config = []byte(`{"connect":{"compress":true},"messages":{"size":"128"},"echo":{"rate":20000}}`)
+		}},
 		{"b was interrupted", func(m *made) { m.end.Interrupted = true }},
 		{"in b the tool was its own limit", func(m *made) { m.intervals[3].CPU = 2 * time.Second }},
 	} {

@@ -104,6 +104,9 @@ func (r *Report) messageRows() []row {
 	} else if m.Pings > 0 {
 		rows = append(rows, say("received", good("no messages"), pings))
 	}
+	if z := r.Compression; z != nil {
+		rows = append(rows, z.row())
+	}
 	var unsent fact
 	if r.Load.Rate > 0 {
 		unsent = bad(m.Unsent, "unsent")
@@ -114,6 +117,18 @@ func (r *Report) messageRows() []row {
 		rows = append(rows, say("schedule", unsent))
 	}
 	return rows
+}
+
+// row says what became of the offer to compress. What nobody sent has no share.
+func (z *Compression) row() row {
+	facts := []fact{good("%s agreed", count(z.Agreed)), bad(z.Declined, "declined")}
+	if z.SentBytes > 0 {
+		facts = append(facts, good("sent as %s of the bytes", percent(z.SentShare)))
+	}
+	if z.ReceivedBytes > 0 {
+		facts = append(facts, good("received as %s", percent(z.ReceivedShare)))
+	}
+	return say("compression", facts...)
 }
 
 // sectionRows is what only some scenarios have.

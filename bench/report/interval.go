@@ -38,6 +38,11 @@ type Counters struct {
 	ReceivedBytes int64 `json:"received_bytes"` // payload only
 	Pings         int64 `json:"pings"`          // pings of the server, each answered
 
+	Compressed   int64 `json:"compressed"`          // handshakes in which the server took the offer to compress
+	Declined     int64 `json:"declined"`            // and in which it did not
+	SentWire     int64 `json:"sent_wire_bytes"`     // of SentBytes, what went over the wire; counted where compression was offered
+	ReceivedWire int64 `json:"received_wire_bytes"` // of ReceivedBytes, the same
+
 	Replies    int64 `json:"replies"`    // echo: messages that answered one of ours
 	Mismatched int64 `json:"mismatched"` // echo: messages that answer none that is under way
 	Unanswered int64 `json:"unanswered"` // echo: sent, and no reply came by the end
@@ -71,6 +76,10 @@ func (c *Counters) add(o *Counters) {
 	c.SentBytes += o.SentBytes
 	c.ReceivedBytes += o.ReceivedBytes
 	c.Pings += o.Pings
+	c.Compressed += o.Compressed
+	c.Declined += o.Declined
+	c.SentWire += o.SentWire
+	c.ReceivedWire += o.ReceivedWire
 	c.Replies += o.Replies
 	c.Mismatched += o.Mismatched
 	c.Unanswered += o.Unanswered

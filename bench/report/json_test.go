@@ -12,7 +12,9 @@ import (
 )
 
 func TestJSONThereAndBack(t *testing.T) {
-	for name, m := range makeAll(t) {
+	all := makeAll(t)
+	all["compressed"] = makeCompressed(t)
+	for name, m := range all {
 		r := m.report()
 		r.Judge([]Assertion{parsed(t, "p99<1ms"), parsed(t, "lost==0")})
 		var first, second bytes.Buffer

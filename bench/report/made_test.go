@@ -78,6 +78,16 @@ func makeEcho(t testing.TB) *made {
 	})
 }
 
+// makeCompressed is an echo whose messages were compressed to a quarter, but for ten connections that the server declined to.
+func makeCompressed(t testing.TB) *made {
+	m := makeRun(t, "echo", `{"connect":{"compress":true},"messages":{"size":"400"}}`, func(n int, i *Interval) {
+		i.Counters = Counters{Sent: 5000, Received: 5000, SentBytes: 2_000_000, ReceivedBytes: 2_000_000, SentWire: 500_000, ReceivedWire: 520_000, Replies: 5000}
+		i.Latency = spread(5000, 300*time.Microsecond, 0.5, uint64(n))
+	})
+	m.intervals[0].Compressed, m.intervals[0].Declined = 990, 10
+	return m
+}
+
 // makeFanout publishes ten a second to 1,000 subscribers.
 func makeFanout(t testing.TB) *made {
 	m := makeRun(t, "fanout", `{"messages":{"size":"512"},"fanout":{"rate":10}}`, func(n int, i *Interval) {

@@ -167,22 +167,27 @@ var messageMetrics = []metric{
 		return float64(r.Exchange.Unsent), ""
 	}},
 	{"pings", whole, neither, always(func(r *Report) float64 { return float64(r.Exchange.Pings) })},
+	{"declined", whole, lower, of(compression, noCompression, func(z *Compression) *float64 { return number64(z.Declined) })},
+	{"sent_share", share, neither, of(compression, noCompression, func(z *Compression) *float64 { return number64(z.SentShare) })},
+	{"received_share", share, lower, of(compression, noCompression, func(z *Compression) *float64 { return number64(z.ReceivedShare) })},
 }
 
 const (
-	noFanout   = "only runs with fanout traffic have it"
-	noFeed     = "only runs with feed traffic have it"
-	noFairness = "the run counted no deliveries by receiver"
-	noHalfOpen = "only halfopen runs have it"
-	noSlow     = "only slow runs have it"
+	noCompression = "only runs that offer compression have it"
+	noFanout      = "only runs with fanout traffic have it"
+	noFeed        = "only runs with feed traffic have it"
+	noFairness    = "the run counted no deliveries by receiver"
+	noHalfOpen    = "only halfopen runs have it"
+	noSlow        = "only slow runs have it"
 )
 
-func fanout(r *Report) *Fanout         { return r.Fanout }
-func feed(r *Report) *Feed             { return r.Feed }
-func receivers(r *Report) *Fairness    { return r.Fairness }
-func halfOpen(r *Report) *HalfOpen     { return r.HalfOpen }
-func slow(r *Report) *Slow             { return r.Slow }
-func process(r *Report) *ServerProcess { return r.Process }
+func compression(r *Report) *Compression { return r.Compression }
+func fanout(r *Report) *Fanout           { return r.Fanout }
+func feed(r *Report) *Feed               { return r.Feed }
+func receivers(r *Report) *Fairness      { return r.Fairness }
+func halfOpen(r *Report) *HalfOpen       { return r.HalfOpen }
+func slow(r *Report) *Slow               { return r.Slow }
+func process(r *Report) *ServerProcess   { return r.Process }
 
 var scenarioMetrics = []metric{
 	{"published", whole, neither, of(fanout, noFanout, func(f *Fanout) *float64 { return number64(f.Published) })},

@@ -81,7 +81,7 @@ func TestThePageHasEveryMetricAndKind(t *testing.T) {
 			t.Errorf("docs/load-report.md lacks the kind of failure %q", kind)
 		}
 	}
-	for _, kind := range []string{ToolCPU, ToolLag, ToolSlip, ToolClocks, Short, Missing, NotBack, LostSome, Unsent, Unanswered, Mismatched, Undelivered, FewValues} {
+	for _, kind := range []string{ToolCPU, ToolLag, ToolSlip, ToolClocks, Short, Missing, NotBack, LostSome, Unsent, Unanswered, Mismatched, Declined, Undelivered, FewValues} {
 		if !strings.Contains(string(text), "`"+kind+"`") {
 			t.Errorf("docs/load-report.md lacks the kind of warning %q", kind)
 		}

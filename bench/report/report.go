@@ -17,8 +17,9 @@ type Report struct {
 	Load        Load      `json:"load"`
 	Seconds     Seconds   `json:"seconds"`
 
-	Connections Connections `json:"connections"`
-	Exchange    Exchange    `json:"messages"`
+	Connections Connections  `json:"connections"`
+	Exchange    Exchange     `json:"messages"`
+	Compression *Compression `json:"compression,omitempty"`
 
 	Latency *Summary `json:"latency,omitempty"`
 	Service *Summary `json:"service,omitempty"`
@@ -104,6 +105,16 @@ type Exchange struct {
 	Unanswered int64 `json:"unanswered"`
 	Unsent     int64 `json:"unsent"`
 	Pings      int64 `json:"pings"`
+}
+
+// Compression says what became of the offer of permessage-deflate, in the whole run.
+type Compression struct {
+	Agreed        int64   `json:"agreed"`         // handshakes in which the server took it
+	Declined      int64   `json:"declined"`       // and in which it did not: messages went as they are
+	SentBytes     int64   `json:"sent_bytes"`     // of Exchange.SentBytes, what went over the wire
+	ReceivedBytes int64   `json:"received_bytes"` // of Exchange.ReceivedBytes, the same
+	SentShare     float64 `json:"sent_share"`     // of Exchange.SentBytes
+	ReceivedShare float64 `json:"received_share"` // of Exchange.ReceivedBytes
 }
 
 // Fanout says how publications spread.

@@ -45,6 +45,7 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9]+m")
 func TestTables(t *testing.T) {
 	all := makeAll(t)
 	bad := makeBad(t)
+	all["compressed"] = makeCompressed(t)
 	all["bad"] = bad
 	for name, m := range all {
 		r := m.report()

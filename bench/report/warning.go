@@ -14,6 +14,7 @@ const (
 	Short       = "short"
 	Missing     = "missing"
 	LostSome    = "lost"
+	Declined    = "declined"
 	NotBack     = "not-back"
 	Unsent      = "unsent"
 	Unanswered  = "unanswered"
@@ -118,6 +119,9 @@ func messageWarnings(r *Report, add adder) {
 	}
 	if m.Unanswered > 0 {
 		add(Unanswered, "%s %s never answered: latency leaves them out, so it is too good. Ask for a lower rate, or wait longer (--drain).", count(m.Unanswered), plural(m.Unanswered, "message was", "messages were"))
+	}
+	if z := r.Compression; z != nil && z.Declined > 0 {
+		add(Declined, "The server declined to compress in %s of %s: messages went there as they are. Switch permessage-deflate on in the server, or leave --compress out.", count(z.Declined), plural(z.Agreed+z.Declined, "1 handshake", count(z.Agreed+z.Declined)+" handshakes"))
 	}
 	if m.Mismatched > 0 {
 		add(Mismatched, "%s %s no echo of what was sent, and answered nothing. If the server is to answer something else, say --reply any.", count(m.Mismatched), plural(m.Mismatched, "message that came was", "messages that came were"))

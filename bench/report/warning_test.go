@@ -80,6 +80,22 @@ func TestWhatWasNotDeliveredIsWarnedOf(t *testing.T) {
 	}
 }
 
+func TestADeclinedOfferIsWarnedOf(t *testing.T) {
+	m := makeCompressed(t)
+	if w := m.report().Warnings; len(w) != 1 || w[0].Kind != Declined || !strings.Contains(w[0].Text, "in 10 of 1,000 handshakes") {
+		t.Errorf("it says %v", w)
+	}
+	m.intervals[0].Declined = 0
+	if w := m.report().Warnings; len(w) != 0 {
+		t.Errorf("nobody declined, and it says %v", w)
+	}
+	m.run.Config = []byte(`{}`)
+	m.intervals[0].Declined = 10
+	if r := m.report(); len(r.Warnings) != 0 || r.Compression != nil {
+		t.Errorf("nothing was offered: %v, %+v", r.Warnings, r.Compression)
+	}
+}
+
 func TestClocksThatAreApartAreWarnedOf(t *testing.T) {
 	m := makeFanout(t)
 	p50 := m.report().Latency.P50

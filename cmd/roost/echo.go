@@ -45,13 +45,13 @@ func (e *echoCommand) Run(ctx context.Context) error {
 	if err := e.listen(srv, e.Addr, "echoing at ws%[2]s://%[1]s/; Ctrl-C ends\n"); err != nil {
 		return err
 	}
-	return serve(ctx, srv)
+	return serve(ctx, srv, e.DrainTimeout)
 }
 
-// serve waits until ctx ends, and then shuts srv down in order.
-func serve(ctx context.Context, srv *server.Server) error {
+// serve waits until ctx ends, and then shuts srv down in order, within the timeout.
+func serve(ctx context.Context, srv *server.Server, timeout time.Duration) error {
 	<-ctx.Done()
-	end, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	end, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	report, err := srv.Shutdown(end)
 	fmt.Fprintf(os.Stderr, "roost: %d connections closed, %d cut off\n", report.Closed, report.Forced)
@@ -60,6 +60,3 @@ func serve(ctx context.Context, srv *server.Server) error {
 	}
 	return err
 }
-
-// shutdownTimeout is how long a signal waits for the peers to close in order.
-const shutdownTimeout = 10 * time.Second

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/roostws/roost/feed"
+	"github.com/roostws/roost/server"
 )
 
 // feedCommand serves market data.
@@ -61,13 +62,7 @@ func (f *feedCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	served, err := feed.New(feed.Config{
-		Source:            source,
-		WaitForSubscriber: f.Source == "replay" && !f.Loop && !f.Now,
-		Origins:           f.AllowOrigin,
-		Server:            config,
-		Logger:            slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
+	served, err := feed.New(f.feed(source, config))
 	if err != nil {
 		return err
 	}
@@ -75,6 +70,18 @@ func (f *feedCommand) Run(ctx context.Context) error {
 		return err
 	}
 	return served.Run(ctx)
+}
+
+// feed is what is served.
+func (f *feedCommand) feed(source feed.Source, config server.Config) feed.Config {
+	return feed.Config{
+		Source:            source,
+		WaitForSubscriber: f.Source == "replay" && !f.Loop && !f.Now,
+		Origins:           f.AllowOrigin,
+		Drain:             f.DrainTimeout,
+		Server:            config,
+		Logger:            slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
 }
 
 // source makes the source that the flags describe.

@@ -52,6 +52,7 @@ type connectFlags struct {
 	Subprotocol    []string       `placeholder:"NAME" help:"Subprotocols to offer."`
 	Origin         string         `placeholder:"URL" help:"Origin header, as a browser sends it."`
 	Query          []string       `sep:"none" placeholder:"NAME=VALUE" help:"Added to the URL's query; may be given again."`
+	Compress       bool           `help:"Offer permessage-deflate, without context takeover; the report says what became of it."`
 	Insecure       bool           `help:"Take any certificate of a wss:// server."`
 	CA             string         `name:"ca" type:"existingfile" placeholder:"FILE" help:"Certificate authorities in PEM to trust instead of the system's."`
 	ServerName     string         `placeholder:"NAME" help:"Name to ask the TLS server for and to check."`
@@ -115,7 +116,7 @@ func (f *loadFlags) config(scenario string) (bench.Config, error) {
 		Connect: bench.Connect{
 			Rate: float64(f.ConnectRate), AtOnce: int(f.AtOnce), Timeout: f.ConnectTimeout,
 			Sources: f.Source, Ports: f.Ports, Headers: f.Header, Subprotocols: f.Subprotocol,
-			Origin: f.Origin, Query: f.Query, Insecure: f.Insecure, ServerName: f.ServerName,
+			Origin: f.Origin, Query: f.Query, Compress: f.Compress, Insecure: f.Insecure, ServerName: f.ServerName,
 		},
 		Loops: f.Loops, Engine: f.Engine,
 	}

@@ -23,6 +23,9 @@ type serveFlags struct {
 	PingAfter time.Duration `default:"30s" help:"A connection that sent nothing for so long gets a ping (${default}; below 0: never)."`
 	PingGrace time.Duration `default:"10s" help:"One that sends nothing for so long after the ping is ended (${default})."`
 
+	DrainWindow  time.Duration `default:"1s" help:"When it ends, it says goodbye to its clients over so long, in random order (${default}; 0s: to all at once)."`
+	DrainTimeout time.Duration `default:"10s" help:"And it takes so long at most: whoever is left by then is cut off (${default})."`
+
 	tlsFlags
 	gateFlags
 	tokenFlags
@@ -56,6 +59,13 @@ func (s *serveFlags) config(ctx context.Context) (server.Config, error) {
 	c := server.Config{
 		MaxConns: s.MaxConns, Loops: s.Loops, Engine: s.Engine,
 		HandshakeTimeout: s.HandshakeTimeout, PingAfter: s.PingAfter, PingGrace: s.PingGrace,
+		DrainWindow: s.DrainWindow,
+	}
+	if c.DrainWindow == 0 {
+		c.DrainWindow = -1 // 0 would be the default
+	}
+	if s.DrainTimeout <= max(0, s.DrainWindow) {
+		return c, usageError{fmt.Errorf("--drain-timeout is %v, and --drain-window %v: it must be longer, as clients need time to answer the last goodbyes", s.DrainTimeout, s.DrainWindow)}
 	}
 	for _, apply := range []func(context.Context, *server.Config) error{s.tlsFlags.apply, s.gateFlags.apply, s.tokenFlags.apply} {
 		if err := apply(ctx, &c); err != nil {
