@@ -76,9 +76,10 @@ func ownCloseRows() (rows []row) {
 		rows = append(rows, row{section: "7.4.1, 7.4.2", rule: "the application closes with a code that must not be on the wire: it is not", with: fmt.Sprint(code),
 			frames: []frame{text(fmt.Sprintf("!close %d", code))}, codes: []int{1000, 1011, none}, drop: true})
 	}
-	for _, reason := range []string{pattern(123), pattern(124), pattern(1000), strings.Repeat("€", 42), strings.Repeat("x", 120) + "😀", strings.Repeat("x", 121) + "é"} {
+	for _, reason := range []string{pattern(123), pattern(124), pattern(1000), strings.Repeat("€", 42), strings.Repeat("x", 120) + "😀", strings.Repeat("x", 121) + "é",
+		"no\xFF UTF-8", strings.Repeat("€", 40) + "\xE2\x82"} {
 		rows = append(rows, row{section: "5.5.1", rule: "the application's reason is sent as UTF-8 of up to 123 bytes", with: fmt.Sprintf("%d bytes, %.10q", len(reason), reason),
-			frames: []frame{text("!close 4000 " + reason)}, codes: []int{4000}})
+			frames: []frame{binaryOf("!close 4000 " + reason)}, codes: []int{4000}})
 	}
 	command := text("!close 4000 enough")
 	for name, frames := range map[string][]frame{

@@ -25,6 +25,7 @@ func framingRows() (rows []row) {
 		row{rule: "a 64-bit length with its top bit set", section: "5.2", frames: []frame{{op: opBinary, claim: 1 << 63}}, codes: []int{1002, 1009}},
 		row{rule: "a 64-bit length of all ones", section: "5.2", frames: []frame{{op: opBinary, claim: 1<<64 - 1}}, codes: []int{1002, 1009}},
 		row{rule: "a frame longer than can be processed", section: "10.4", frames: []frame{{op: opBinary, claim: 1<<63 - 1}}, codes: []int{1009}, told: 1009},
+		row{rule: "a frame longer than 4 GiB, whose lower 32 bits would be a length that can be processed", section: "10.4", frames: []frame{{op: opBinary, claim: 1<<32 + 65536}}, codes: []int{1009}, told: 1009},
 		row{rule: "a frame one byte over the limit", section: "10.4", frames: []frame{{op: opText, claim: maxMessage + 1}}, codes: []int{1009}, told: 1009},
 		row{rule: "fragments that together are one byte over the limit", section: "10.4",
 			frames: []frame{begin(opText, pattern(maxMessage/2)), more(pattern(maxMessage / 2)), last("x")}, codes: []int{1009}},
