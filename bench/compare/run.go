@@ -162,6 +162,9 @@ func (c *runCommand) rig(ctx context.Context, w *workshop) (*rig, error) {
 		warmup:  time.Duration(c.Warmup * float64(time.Second)),
 		pings:   c.Pings, quick: c.Quick, patience: patience, ports: newPortList(),
 	}
+	if r.certificate, err = writeCertificate(w.dir); err != nil {
+		return nil, err
+	}
 	r.calm = calm
 	if r.quick {
 		r.calm = quickCalm
@@ -192,7 +195,7 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 }
 
 // allTrials are the cases of every work but pingedCase.
-var allTrials = []func(*rig) []trial{idleTrials, echoTrials, fanoutTrials, connectTrials, slowTrials}
+var allTrials = []func(*rig) []trial{idleTrials, echoTrials, fanoutTrials, connectTrials, slowTrials, wssTrials}
 
 // checkCases tells of a case that the works to be measured do not have.
 func (c *runCommand) checkCases() error {
@@ -267,7 +270,7 @@ func (c *runCommand) wantsCase(name string) bool {
 }
 
 // allWorks are in the order of the page.
-var allWorks = []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow}
+var allWorks = []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow, results.WSS}
 
 // works are those that are measured.
 func (c *runCommand) works() []string {
