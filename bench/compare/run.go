@@ -20,7 +20,7 @@ type runCommand struct {
 	List      bool          `help:"Only list the servers that there are."`
 	Quick     bool          `help:"Every work in its smallest form, in about four minutes."`
 	Servers   []string      `placeholder:"NAME" help:"Only these servers."`
-	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow" help:"Only these works: idle, echo, fanout, connect, slow."`
+	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow,wss" help:"Only these works: idle, echo, fanout, connect, slow, wss."`
 	Cases     []string      `placeholder:"CASE" help:"Only these cases of the works, as the page names them, such as 1000x512 or storm."`
 	Rounds    int           `help:"How often everything is measured (3, with --quick 1)."`
 	Seconds   float64       `help:"How long each case is measured (1, with --quick 0.3)."`
