@@ -27,7 +27,7 @@ type runCommand struct {
 	Warmup    float64       `help:"Seconds before each of those in which nothing is measured (1, with --quick 0.3)."`
 	Pings     time.Duration `help:"How long connections are held and used a little before memory is read again (10m, with --quick 5s)."`
 	Out       string        `type:"path" placeholder:"DIR" help:"Directory for compare.md, compare.json and charts (../results for a complete run or with --add, ../results/partial for a part of one or with --quick)."`
-	Add       bool          `help:"Keep what the directory has of other works, so that they can be measured one after the other."`
+	Add       bool          `help:"Keep what the directory has of other works and cases, so that they can be measured one after the other."`
 	NPM       string        `name:"npm" type:"path" placeholder:"DIR" help:"Keep what npm installs here, for the next run."`
 	ServerCPU int           `default:"0" help:"Processor for the server (${default})."`
 	ClientCPU int           `default:"1" help:"Processor for the client (${default})."`
@@ -181,7 +181,7 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 	run := &results.Run{
 		Schema: results.Schema,
 		Settings: []results.Settings{{
-			Works: c.works(), Started: time.Now(),
+			Works: c.works(), Cases: c.Cases, Started: time.Now(),
 			Command: command(os.Args[1:]),
 			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: c.Warmup,
 			Pings: c.Pings.Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,

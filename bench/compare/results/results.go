@@ -20,6 +20,7 @@ type Run struct {
 // Settings is how some works were measured: those of one session.
 type Settings struct {
 	Works    []string  `json:"works"`
+	Cases    []string  `json:"cases,omitempty"` // of those works, only these; none: all
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
 	Notes    []string  `json:"notes,omitempty"` // what bent its figures

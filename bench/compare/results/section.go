@@ -94,7 +94,7 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 	}
 	about := s.about
 	if s.work == Idle {
-		about = fmt.Sprintf(about, plain(r.settings(Idle).Pings))
+		about = fmt.Sprintf(about, plain(r.settings(Idle, "pinged").Pings))
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.title, about)
 	for _, c := range r.charts() {
@@ -130,7 +130,7 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 func (s *section) remarks(b *strings.Builder, r *Run, cases []string) {
 	var all []string
 	for _, of := range cases {
-		if n, planned := r.rounds(s.work, of), r.settings(s.work).Rounds; n < planned {
+		if n, planned := r.rounds(s.work, of), r.settings(s.work, of).Rounds; n < planned {
 			all = append(all, fmt.Sprintf("%s was measured in %d of %s.", capital(caseName(of)), n, amount(planned, "round")))
 		}
 	}
