@@ -112,6 +112,14 @@ func (s *Server) ListenAndServe(address string) error {
 	return s.wait()
 }
 
+// ListenAndServeTLS is ListenAndServe for connections that begin with TLS, by Config.TLS.
+func (s *Server) ListenAndServeTLS(address string) error {
+	if _, err := s.ListenTLS(address); err != nil {
+		return err
+	}
+	return s.wait()
+}
+
 // Serve accepts connections from a TCP listener that exists, such as one that was inherited: its socket is duplicated for each
 // loop, and l is closed. Then it waits like ListenAndServe.
 func (s *Server) Serve(l net.Listener) error { return s.serve(l, false) }

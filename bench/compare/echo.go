@@ -81,24 +81,32 @@ func (e echoCase) measure(ctx context.Context, r *rig, p *program) outcome {
 		return o
 	}
 	defer s.end()
+	if !e.closedLoop(ctx, r, s, &o) {
+		return o
+	}
+	if e.cross && !o.failed(e.crossCheck(ctx, r, s, &o)) || !e.cross {
+		e.openLoops(ctx, r, s, &o)
+	}
+	return o
+}
+
+// closedLoop asks the server for all it can, and tells whether there is a rate.
+func (e echoCase) closedLoop(ctx context.Context, r *rig, s *server, o *outcome) bool {
 	closed, err := r.drive(ctx, s, e.config(r, s, 0), nil)
 	if o.failed(err) && !closed.whole() {
-		return o
+		return false
 	}
 	rate := closed.Exchange.ReceivedRate
 	if rate == 0 { // as a share of it, it would be a closed loop
 		o.failed(errNothing)
-		return o
+		return false
 	}
 	o.values["rate"] = rate
 	o.values["cpu_us"] = closed.perUnit(rate)
 	o.values["server_cores"] = closed.serverCores()
 	o.values["client_cores"] = closed.clientCores()
 	o.saturation("rate", closed.usage)
-	if e.cross && !o.failed(e.crossCheck(ctx, r, s, &o)) || !e.cross {
-		e.openLoops(ctx, r, s, &o)
-	}
-	return o
+	return true
 }
 
 // errNothing says that there is no rate to go by.

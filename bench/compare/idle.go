@@ -26,17 +26,16 @@ func (n stages) all() int { return n.first + n.more }
 func idleTrials(r *rig) []trial {
 	n := r.stages()
 	takes := starting + opening(n.all()) + 2*r.calm
-	trials := []trial{{work: results.Idle, name: "echoed", takes: takes + time.Second, measure: idleCase{strings.Repeat("e", 128)}.measure}}
+	trials := []trial{{work: results.Idle, name: "echoed", takes: takes + time.Second, once: true, measure: idleCase{strings.Repeat("e", 128)}.measure}}
 	if r.quick {
 		return trials
 	}
-	return append([]trial{{work: results.Idle, name: "plain", takes: takes, measure: idleCase{""}.measure}}, trials...)
+	return append([]trial{{work: results.Idle, name: "plain", takes: takes, once: true, measure: idleCase{""}.measure}}, trials...)
 }
 
 // idleCase is what each connection sends when it opens: a message, or nothing.
 type idleCase struct{ hello string }
 
-// measure opens connections in two stages and takes the slope of memory.
 func (i idleCase) measure(ctx context.Context, r *rig, p *program) outcome {
 	o := newOutcome()
 	s, err := r.serve(ctx, p, echoMode)
@@ -44,21 +43,26 @@ func (i idleCase) measure(ctx context.Context, r *rig, p *program) outcome {
 		return o
 	}
 	defer s.end()
+	i.slope(ctx, r, s, &o)
+	return o
+}
+
+// slope opens connections in two stages and takes how memory grew between them.
+func (i idleCase) slope(ctx context.Context, r *rig, s *server, o *outcome) {
 	n := r.stages()
 	var read [2]memory
 	for stage, conns := range []int{n.first, n.more} {
 		k, err := r.hold(ctx, s, i.config(s, conns))
 		if o.failed(err) {
-			return o
+			return
 		}
 		defer k.discard()
 		if read[stage], err = s.settled(ctx, r.calm); o.failed(err) {
-			return o
+			return
 		}
 	}
 	o.values["rss_bytes"] = float64(read[1].resident-read[0].resident) / float64(n.more)
 	o.values["kernel_bytes"] = float64(read[1].kernel-read[0].kernel) / float64(n.more)
-	return o
 }
 
 func (i idleCase) config(s *server, conns int) bench.Config {

@@ -52,6 +52,11 @@ func (r *rig) mostConns(works []string) int {
 			if !r.quick {
 				conns = stormConns
 			}
+		case results.WSS:
+			conns = r.stages().all()
+			if r.quick {
+				conns = 200
+			}
 		case results.Slow:
 			conns = promptConns + waitConns
 		}

@@ -19,6 +19,8 @@ func TestEnoughFiles(t *testing.T) {
 		{false, []string{results.Connect}, 10_000},
 		{false, []string{results.Echo}, 10_000},
 		{false, []string{results.Slow}, 1010},
+		{false, []string{results.WSS}, 18_000},
+		{true, []string{results.WSS}, 200},
 		{true, allWorks, 2000},
 		{true, []string{results.Fanout}, 1001},
 		{true, []string{results.Connect}, 64},

@@ -26,6 +26,7 @@ func config(s *server, scenario string, conns int, warmup, measured time.Duratio
 		Scenario: scenario, Targets: []string{s.url()}, Conns: conns,
 		Warmup: bench.Duration(max(warmup, 1)), Duration: bench.Duration(measured), Drain: bench.Duration(time.Second),
 	}
+	c.Connect.Insecure = s.secure // whom it speaks with is known, and to find out is the client's cost
 	c.Connect.Timeout = bench.Duration(10 * time.Second)
 	c.Storm.Every = bench.Duration(10 * time.Second)
 	return c

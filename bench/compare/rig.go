@@ -18,6 +18,7 @@ type rig struct {
 	calm                 time.Duration // without a change of memory
 	patience             time.Duration // until a server listens
 	ports                *portList
+	certificate          string // directory of cert.pem and key.pem
 	others               disturbance
 }
 
@@ -25,6 +26,7 @@ type rig struct {
 type trial struct {
 	work, name string
 	takes      time.Duration // about, for one server
+	once       bool          // in the first round only: memory does not swing
 	measure    func(ctx context.Context, r *rig, p *program) outcome
 }
 

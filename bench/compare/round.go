@@ -49,13 +49,13 @@ type step struct {
 	who   *program
 }
 
-// plan lists all steps: round by round, in a round case by case. Trials of idle are
-// made in the first round only: memory does not swing.
+// plan lists all steps: round by round, in a round case by case. Some trials are
+// made in the first round only.
 func plan(trials []trial, programs []*program, rounds int) []step {
 	var all []step
 	for round := range rounds {
 		for _, t := range trials {
-			if t.work == results.Idle && round > 0 {
+			if t.once && round > 0 {
 				continue
 			}
 			for _, p := range order(programs, round) {

@@ -78,7 +78,7 @@ func TestOrderIsShuffled(t *testing.T) {
 func TestPlan(t *testing.T) {
 	programs := programsNamed(floorName, "a", "b")
 	programs[2].works = []string{results.Idle}
-	trials := []trial{{work: results.Idle, name: "plain"}, {work: results.Echo, name: "x"}}
+	trials := []trial{{work: results.Idle, name: "plain", once: true}, {work: results.Echo, name: "x"}}
 	var got []string
 	for _, s := range byRound(append(plan(trials[1:], programs, 2), plan(trials[:1], programs, 2)...)) {
 		got = append(got, strings.Join([]string{string(rune('1' + s.round)), s.trial.name, s.who.name}, " "))

@@ -20,14 +20,14 @@ type runCommand struct {
 	List      bool          `help:"Only list the servers that there are."`
 	Quick     bool          `help:"Every work in its smallest form, in about four minutes."`
 	Servers   []string      `placeholder:"NAME" help:"Only these servers."`
-	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow" help:"Only these works: idle, echo, fanout, connect, slow."`
+	Works     []string      `placeholder:"WORK" enum:"idle,echo,fanout,connect,slow,wss" help:"Only these works: idle, echo, fanout, connect, slow, wss."`
 	Cases     []string      `placeholder:"CASE" help:"Only these cases of the works, as the page names them, such as 1000x512 or storm."`
 	Rounds    int           `help:"How often everything is measured (3, with --quick 1)."`
 	Seconds   float64       `help:"How long each case is measured (1, with --quick 0.3)."`
 	Warmup    float64       `help:"Seconds before each of those in which nothing is measured (1, with --quick 0.3)."`
 	Pings     time.Duration `help:"How long connections are held and used a little before memory is read again (10m, with --quick 5s)."`
 	Out       string        `type:"path" placeholder:"DIR" help:"Directory for compare.md, compare.json and charts (../results for a complete run or with --add, ../results/partial for a part of one or with --quick)."`
-	Add       bool          `help:"Keep what the directory has of other works, so that they can be measured one after the other."`
+	Add       bool          `help:"Keep what the directory has of other works and cases, so that they can be measured one after the other."`
 	NPM       string        `name:"npm" type:"path" placeholder:"DIR" help:"Keep what npm installs here, for the next run."`
 	ServerCPU int           `default:"0" help:"Processor for the server (${default})."`
 	ClientCPU int           `default:"1" help:"Processor for the client (${default})."`
@@ -162,6 +162,9 @@ func (c *runCommand) rig(ctx context.Context, w *workshop) (*rig, error) {
 		warmup:  time.Duration(c.Warmup * float64(time.Second)),
 		pings:   c.Pings, quick: c.Quick, patience: patience, ports: newPortList(),
 	}
+	if r.certificate, err = writeCertificate(w.dir); err != nil {
+		return nil, err
+	}
 	r.calm = calm
 	if r.quick {
 		r.calm = quickCalm
@@ -178,7 +181,7 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 	run := &results.Run{
 		Schema: results.Schema,
 		Settings: []results.Settings{{
-			Works: c.works(), Started: time.Now(),
+			Works: c.works(), Cases: c.Cases, Started: time.Now(),
 			Command: command(os.Args[1:]),
 			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: c.Warmup,
 			Pings: c.Pings.Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,
@@ -192,7 +195,7 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 }
 
 // allTrials are the cases of every work but pingedCase.
-var allTrials = []func(*rig) []trial{idleTrials, echoTrials, fanoutTrials, connectTrials, slowTrials}
+var allTrials = []func(*rig) []trial{idleTrials, echoTrials, fanoutTrials, connectTrials, slowTrials, wssTrials}
 
 // checkCases tells of a case that the works to be measured do not have.
 func (c *runCommand) checkCases() error {
@@ -267,7 +270,7 @@ func (c *runCommand) wantsCase(name string) bool {
 }
 
 // allWorks are in the order of the page.
-var allWorks = []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow}
+var allWorks = []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow, results.WSS}
 
 // works are those that are measured.
 func (c *runCommand) works() []string {

@@ -26,24 +26,33 @@ const patience = 10 * time.Second
 // server is a program that listens.
 type server struct {
 	*process
-	port int
+	port   int
+	secure bool // it speaks TLS
 }
 
 // serve starts p on the server's processor and waits until it listens. The caller ends it.
 func (r *rig) serve(ctx context.Context, p *program, mode string) (*server, error) {
+	return r.start(ctx, p, mode, false)
+}
+
+// start is serve, over TLS if it is to be secure.
+func (r *rig) start(ctx context.Context, p *program, mode string, secure bool) (*server, error) {
 	port, err := r.ports.take()
 	if err != nil {
 		return nil, err
 	}
 	addr := "127.0.0.1:" + strconv.Itoa(port)
 	args := append(p.command[1:len(p.command):len(p.command)], "--addr", addr, "--mode", mode)
+	if secure {
+		args = append(args, "--tls", r.certificate)
+	}
 	cmd := exec.Command(p.command[0], args...)
 	cmd.Env = plain(os.Environ())
 	started, err := launch(cmd, r.serverCPU)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be started: %w", err)
 	}
-	s := &server{started, port}
+	s := &server{started, port, secure}
 	if err := s.listens(ctx, addr, r.patience); err != nil {
 		s.kill()
 		return nil, err
@@ -99,7 +108,12 @@ func (s *server) blame(err error) error {
 	return err
 }
 
-func (s *server) url() string { return fmt.Sprintf("ws://127.0.0.1:%d/", s.port) }
+func (s *server) url() string {
+	if s.secure {
+		return fmt.Sprintf("wss://127.0.0.1:%d/", s.port)
+	}
+	return fmt.Sprintf("ws://127.0.0.1:%d/", s.port)
+}
 
 // established returns how many connections s has that it has not closed.
 func (s *server) established() (int, error) {

@@ -44,13 +44,15 @@ var servers = []struct {
 // wrong, and the test fails, as soon as that changes.
 type limits struct {
 	ignoresEmpty bool // an empty message is not handed to the handler
+	plain        bool // the program does not speak TLS, and says so
 	closesNormal bool // a Close frame of a code below 1016 is answered with 1000
 }
 
 // known are the limits of programs that have some.
 var known = map[string]limits{
-	"gws":  {closesNormal: true}, // v1.8.9, Conn.emitClose
-	"nbio": {ignoresEmpty: true}, // v1.6.8, Conn.Parse: a message of no bytes is taken for none
+	"gws":     {closesNormal: true},              // v1.8.9, Conn.emitClose
+	"nbio":    {ignoresEmpty: true, plain: true}, // v1.6.8, Conn.Parse: a message of no bytes is taken for none; TLS by a fork of crypto/tls only
+	"netpoll": {plain: true},                     // a bare descriptor is what its poller has
 }
 
 // checks are the points of the contract.
@@ -78,6 +80,7 @@ func TestContract(t *testing.T) {
 				t.Run(c.name, func(t *testing.T) { c.check(t, start(t, command, c.mode)) })
 			}
 			t.Run("taken", func(t *testing.T) { checkTaken(t, command) })
+			t.Run("tls", func(t *testing.T) { checkTLS(t, command) })
 		})
 	}
 }

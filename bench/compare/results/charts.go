@@ -35,6 +35,8 @@ var plans = []plan{
 		func(r *Run) []column { return r.across(metric(Fanout, "cpu_us"), false, r.fans()...) }},
 	{"connect.svg", "Connecting", "CPU time of a handshake, and the time after which dropped connections are back", false, connecting},
 	{"slow.svg", "Slow handlers: p99 of the messages that do not wait", "on a logarithmic axis; 1 message in 100 waits 5 ms in the handler", true, slowed},
+	{"wss.svg", "Echo over TLS: CPU time per message", "in µs; connections × payload; the floor's echo is plain", false,
+		func(r *Run) []column { return r.across(metric(WSS, "cpu_us"), false, "1000x512", "200x20") }},
 	{"latency.svg", "Echo: p99 at 80 % of the server's own rate", "on a logarithmic axis; connections × payload; each at a rate of its own, so this is no ranking", true,
 		func(r *Run) []column { return r.across(metric(Echo, "p99_at_80"), false, "1000x512", "200x20") }},
 }

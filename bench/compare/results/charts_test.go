@@ -60,7 +60,7 @@ func textsOf(t *testing.T, svg []byte) []string {
 
 func TestChartsOfWhatWasMeasured(t *testing.T) {
 	names, pictures := charts(t, made())
-	want := []string{"echo-cpu.svg", "idle-memory.svg", "fanout.svg", "connect.svg", "slow.svg", "latency.svg"}
+	want := []string{"echo-cpu.svg", "idle-memory.svg", "fanout.svg", "connect.svg", "slow.svg", "wss.svg", "latency.svg"}
 	if !slices.Equal(names, want) {
 		t.Fatalf("the charts are %v, want %v", names, want)
 	}
@@ -70,6 +70,7 @@ func TestChartsOfWhatWasMeasured(t *testing.T) {
 		"fanout.svg":      {"1,000 × 128 B", "5.00", "8.50"},
 		"connect.svg":     {"CPU per handshake (µs)", "CPU time of a handshake, and the time after which dropped connections are back. One round. Less is better.", "50.0", "0.750", "not measured"},
 		"slow.svg":        {"p99 of the rest, 1in100", "600 µs", "750 µs", "280 µs"},
+		"wss.svg":         {"1,000 × 512 B", "10.0", "15.0", "20.0"},
 		"latency.svg":     {"155 µs", "500 µs"},
 	} {
 		texts := textsOf(t, pictures[name])

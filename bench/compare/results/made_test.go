@@ -18,7 +18,7 @@ func made() *results.Run {
 	r := &results.Run{
 		Schema: results.Schema,
 		Settings: []results.Settings{{
-			Works:   []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow},
+			Works:   []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow, results.WSS},
 			Started: started, Finished: started.Add(73*time.Minute + 20*time.Second),
 			Command: "go run . --rounds 2", Rounds: 2, Seconds: 5, Warmup: 1.5, Pings: 600, ClientCPU: 1,
 		}},
@@ -84,6 +84,11 @@ func others(r *results.Run) {
 		add(results.Idle, "echoed", "gorilla", values{"rss_bytes": 12345, "kernel_bytes": 3600})
 		add(results.Fanout, "1000x128", "roost-inline", values{"cpu_us": 5, "rate": 2e5})
 		add(results.Fanout, "1000x128", "gws", values{"cpu_us": 7 + n, "rate": 1e5})
+		add(results.WSS, "1000x512", "floor", values{"cpu_us": 10})
+		add(results.WSS, "1000x512", "roost-pool", values{"cpu_us": 15})
+		add(results.WSS, "1000x512", "floor", values{"cpu_us": 10})
+		add(results.WSS, "1000x512", "gorilla", values{"cpu_us": 20})
+		add(results.WSS, "1000x512", "floor", values{"cpu_us": 10})
 		add(results.Slow, "1in100", "roost-pool", values{"p99_us": 400 * n, "base_p99_us": 300})
 		add(results.Slow, "1in100", "gorilla", values{"p99_us": 500 * n, "base_p99_us": 280})
 		if round == 1 {

@@ -58,7 +58,7 @@ func (r *Run) writeMethod(b *strings.Builder) {
 // lines are a session's lines of the table.
 func (s *Settings) lines() [][2]string {
 	return [][2]string{
-		{"**" + strings.Join(s.Works, ", ") + "**", strings.ReplaceAll(code(s.Command), "|", `\|`)},
+		{"**" + s.label() + "**", strings.ReplaceAll(code(s.Command), "|", `\|`)},
 		{"when", s.when()},
 		{"extent", fmt.Sprintf("%s; each case %s s after a warm-up of %s s", amount(s.Rounds, "round"), plain(s.Seconds), plain(s.Warmup))},
 		{"processors", fmt.Sprintf("server on %d, client on %d", s.ServerCPU, s.ClientCPU)},
@@ -67,7 +67,7 @@ func (s *Settings) lines() [][2]string {
 
 // method is how all sessions measure.
 var method = []string{
-	"The server is one process on one processor, the client is on another, and they speak over loopback, without TLS and without compression. So servers in Go run with GOMAXPROCS=1. GOMAXPROCS, GOGC, GOMEMLIMIT, GODEBUG and NODE_OPTIONS are removed from their environment.",
+	"The server is one process on one processor, the client is on another, and they speak over loopback, without compression, and without TLS but where it says so. So servers in Go run with GOMAXPROCS=1. GOMAXPROCS, GOGC, GOMEMLIMIT, GODEBUG and NODE_OPTIONS are removed from their environment.",
 	"In a round every server is measured once in each case, in an order that is shuffled anew for each round, with the round's number as the seed.",
 	"The floor, a minimal server in C, is measured first, after every third server and last in each case of a round; a ratio is a server's figure divided by the mean of the floor's figures right before and right after it.",
 	"CPU is the time that the server's process used, its own and the kernel's, divided by the messages, deliveries or handshakes of the same time.",
@@ -92,7 +92,7 @@ func (r *Run) caveats() []string {
 	}
 	for _, s := range r.Settings {
 		for _, note := range s.Notes {
-			all = append(all, strings.Join(s.Works, ", ")+": "+escape(note))
+			all = append(all, s.label()+": "+escape(note))
 		}
 	}
 	return all

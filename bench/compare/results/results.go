@@ -20,6 +20,7 @@ type Run struct {
 // Settings is how some works were measured: those of one session.
 type Settings struct {
 	Works    []string  `json:"works"`
+	Cases    []string  `json:"cases,omitempty"` // of those works, only these; none: all
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
 	Notes    []string  `json:"notes,omitempty"` // what bent its figures
@@ -119,6 +120,7 @@ const (
 	Fanout  = "fanout"
 	Connect = "connect"
 	Slow    = "slow"
+	WSS     = "wss"
 )
 
 // Metrics are all that is measured.
@@ -154,6 +156,12 @@ var Metrics = []Metric{
 	{Work: Connect, Name: "full_s", Title: "all back after", Unit: "s", Better: Lower},
 	{Work: Connect, Name: "server_cores", Title: "server", Unit: "cores", Better: Neither},
 	{Work: Connect, Name: "client_cores", Title: "client", Unit: "cores", Better: Neither},
+
+	{Work: WSS, Name: "cpu_us", Title: "CPU per message", Unit: "µs", Better: Lower, Ratio: true},
+	{Work: WSS, Name: "rate", Title: "messages", Unit: "1/s", Better: Higher},
+	{Work: WSS, Name: "rss_bytes", Title: "resident", Unit: "bytes", Better: Lower},
+	{Work: WSS, Name: "server_cores", Title: "server", Unit: "cores", Better: Neither},
+	{Work: WSS, Name: "client_cores", Title: "client", Unit: "cores", Better: Neither},
 
 	{Work: Slow, Name: "p50_us", Title: "p50 of the rest", Unit: "µs", Better: Lower},
 	{Work: Slow, Name: "p99_us", Title: "p99 of the rest", Unit: "µs", Better: Lower},

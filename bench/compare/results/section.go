@@ -75,6 +75,15 @@ var sections = []section{
 		parts:  []part{{"", []string{"p50_us", "p99_us", "p999_us", "base_p50_us", "base_p99_us", "base_p999_us"}}},
 		charts: []string{"slow.svg"},
 	},
+	{
+		work: WSS, title: "Over TLS",
+		about: "The same echo over TLS 1.3, and in the case `idle` what one more connection costs that has shaken hands and sent nothing: the slope of resident memory, in bytes. " +
+			"Servers in Go use crypto/tls with its defaults, and all have the same certificate (ECDSA on P-256). The floor speaks no TLS: " +
+			"its echo is plain, so that a ratio to it is what TLS and the server cost together.",
+		across: []string{"cpu_us", "rss_bytes"},
+		parts:  []part{{"", []string{"cpu_us", "rate", "rss_bytes", "server_cores", "client_cores"}}},
+		charts: []string{"wss.svg"},
+	},
 }
 
 // markdown writes the section, or nothing if its work was not run.
@@ -85,7 +94,7 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 	}
 	about := s.about
 	if s.work == Idle {
-		about = fmt.Sprintf(about, plain(r.settings(Idle).Pings))
+		about = fmt.Sprintf(about, plain(r.settings(Idle, "pinged").Pings))
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.title, about)
 	for _, c := range r.charts() {
@@ -121,7 +130,7 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 func (s *section) remarks(b *strings.Builder, r *Run, cases []string) {
 	var all []string
 	for _, of := range cases {
-		if n, planned := r.rounds(s.work, of), r.settings(s.work).Rounds; n < planned {
+		if n, planned := r.rounds(s.work, of), r.settings(s.work, of).Rounds; n < planned {
 			all = append(all, fmt.Sprintf("%s was measured in %d of %s.", capital(caseName(of)), n, amount(planned, "round")))
 		}
 	}

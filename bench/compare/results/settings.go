@@ -3,17 +3,35 @@ package results
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
-// settings returns how a work was measured.
-func (r *Run) settings(work string) Settings {
-	for _, s := range r.Settings {
-		if slices.Contains(s.Works, work) {
-			return s
-		}
+// settings returns how a case of a work was measured.
+func (r *Run) settings(work, of string) Settings {
+	if n := r.session(work, of); n >= 0 {
+		return r.Settings[n]
 	}
 	return Settings{}
+}
+
+// session returns which one measured a case of a work, the later of two; -1 for none.
+func (r *Run) session(work, of string) int {
+	for n, s := range slices.Backward(r.Settings) {
+		if slices.Contains(s.Works, work) && (len(s.Cases) == 0 || slices.Contains(s.Cases, of)) {
+			return n
+		}
+	}
+	return -1
+}
+
+// label names what a session measured.
+func (s *Settings) label() string {
+	all := strings.Join(s.Works, ", ")
+	if len(s.Cases) > 0 {
+		all += " (" + strings.Join(s.Cases, ", ") + ")"
+	}
+	return all
 }
 
 // fewest returns the least number of rounds of a work, 0 without any.
@@ -27,22 +45,27 @@ func (r *Run) fewest() int {
 	return least
 }
 
-// Keep adds to r what an earlier run has of other works. It must have been of the same
+// Keep adds to r what an earlier run has of other works and cases. It must have been of the same
 // servers, on the same machine.
 func (r *Run) Keep(earlier *Run) error {
 	if err := r.Fits(earlier); err != nil {
 		return err
 	}
-	measured := func(work string) bool { return r.settings(work).Works != nil }
 	var kept []Sample
 	for _, s := range earlier.Samples {
-		if !measured(s.Work) {
+		if r.session(s.Work, s.Case) < 0 {
 			kept = append(kept, s)
 		}
 	}
 	var settings []Settings
-	for _, s := range earlier.Settings {
-		s.Works = slices.DeleteFunc(slices.Clone(s.Works), measured)
+	for n, s := range earlier.Settings {
+		// What nothing is left of is named no more.
+		s.Works = slices.DeleteFunc(slices.Clone(s.Works), func(work string) bool {
+			return !slices.ContainsFunc(kept, func(k Sample) bool { return k.Work == work && earlier.session(work, k.Case) == n })
+		})
+		s.Cases = slices.DeleteFunc(slices.Clone(s.Cases), func(of string) bool {
+			return !slices.ContainsFunc(kept, func(k Sample) bool { return k.Case == of && earlier.session(k.Work, of) == n })
+		})
 		if len(s.Works) > 0 {
 			settings = append(settings, s)
 		}

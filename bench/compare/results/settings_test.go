@@ -30,18 +30,40 @@ func TestKeep(t *testing.T) {
 	if echoes != 1 || len(r.Samples) != len(earlier.Samples)-12+1 {
 		t.Errorf("%d samples of echo among %d", echoes, len(r.Samples))
 	}
-	if len(r.Settings) != 2 || slices.Contains(r.Settings[0].Works, results.Echo) || len(r.Settings[0].Works) != 4 || len(earlier.Settings[0].Works) != 5 {
+	if len(r.Settings) != 2 || slices.Contains(r.Settings[0].Works, results.Echo) || len(r.Settings[0].Works) != 5 || len(earlier.Settings[0].Works) != 6 {
 		t.Errorf("the settings are %+v", r.Settings)
 	}
 	text := page(t, r)
 	for _, want := range []string{
-		"| **idle, fanout, connect, slow** | `go run . --rounds 2` |", "| extent | 2 rounds; each case 5 s",
+		"| **idle, fanout, connect, slow, wss** | `go run . --rounds 2` |", "| extent | 2 rounds; each case 5 s",
 		"| **echo** | `go run . --works echo --add` |", "| extent | 3 rounds; each case 5 s",
 		"\n- 1,000 × 512 B was measured in 1 of 3 rounds.\n", "\n- Churn was measured in 1 of 2 rounds.\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+	earlier.Samples = append(earlier.Samples, results.Sample{Round: 1, Work: results.Echo, Case: "200x20", Server: "gws", Values: values{"cpu_us": 9}})
+	part := later()
+	part.Settings[0].Cases = []string{"1000x512"}
+	if err := part.Keep(earlier); err != nil {
+		t.Fatal(err)
+	}
+	if len(part.Settings) != 2 || !slices.Contains(part.Settings[0].Works, results.Echo) {
+		t.Errorf("after a part of echo the settings are %+v", part.Settings)
+	}
+	if text := page(t, part); !strings.Contains(text, "| **echo (1000x512)** | `go run . --works echo --add` |") ||
+		!strings.Contains(text, "\n- 1,000 × 512 B was measured in 1 of 3 rounds.\n") || !strings.Contains(text, "200 × 20 B") {
+		t.Errorf("the page of a part of echo is\n%s", text)
+	}
+	// What is then measured of the rest leaves nothing of the first session's echo.
+	rest := later()
+	rest.Settings[0].Cases, rest.Samples[0].Case = []string{"200x20"}, "200x20"
+	if err := rest.Keep(part); err != nil {
+		t.Fatal(err)
+	}
+	if len(rest.Settings) != 3 || slices.Contains(rest.Settings[0].Works, results.Echo) || !slices.Equal(rest.Settings[1].Cases, []string{"1000x512"}) {
+		t.Errorf("after the rest of echo the settings are %+v", rest.Settings)
 	}
 	again := later()
 	if err := again.Keep(later()); err != nil || len(again.Samples) != 1 || len(again.Settings) != 1 {

@@ -14,10 +14,11 @@ const maxUnsent = 1 << 20;
 process.on('SIGTERM', () => process.exit(0));
 process.on('SIGINT', () => process.exit(0));
 
-const { addr, mode } = parseArgs({
+const { addr, mode, tls } = parseArgs({
   options: {
     addr: { type: 'string', default: '127.0.0.1:8080' },
     mode: { type: 'string', default: 'echo' },
+    tls: { type: 'string' },
   },
 }).values;
 
@@ -46,6 +47,7 @@ function listen() {
     return Bun.serve({
       hostname: addr.slice(0, addr.lastIndexOf(':')),
       port: Number(addr.slice(addr.lastIndexOf(':') + 1)),
+      tls: tls && { cert: Bun.file(`${tls}/cert.pem`), key: Bun.file(`${tls}/key.pem`) },
       fetch(request, server) {
         if (!server.upgrade(request)) return new Response('a WebSocket is expected', { status: 426 });
       },

@@ -32,7 +32,7 @@ var (
 func main() {
 	flags = contract.Parse()
 	hub := newHub()
-	contract.Must(http.Serve(contract.Listen(flags.Addr), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	contract.Must(flags.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &options)
 		if err != nil {
 			return // Accept has answered

@@ -25,7 +25,7 @@ var flags contract.Flags
 
 func main() {
 	flags = contract.Parse()
-	l := contract.Listen(flags.Addr)
+	l := flags.Listen()
 	hub := newHub()
 	for {
 		conn, err := l.Accept()

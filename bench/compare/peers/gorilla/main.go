@@ -35,7 +35,7 @@ var (
 func main() {
 	flags = contract.Parse()
 	hub := newHub()
-	contract.Must(http.Serve(contract.Listen(flags.Addr), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	contract.Must(flags.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			return // Upgrade has answered

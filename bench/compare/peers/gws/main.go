@@ -30,7 +30,7 @@ func main() {
 		WriteMaxPayloadSize: contract.MaxMessage,
 		ReadBufferSize:      1024,
 		Logger:              silence{},
-	}).RunListener(contract.Listen(flags.Addr)))
+	}).RunListener(flags.Listen()))
 }
 
 // silence is a gws.Logger that says nothing.

@@ -41,7 +41,7 @@ func main() {
 			s.WriteBinary(message)
 		})
 	}
-	contract.Must(http.Serve(contract.Listen(flags.Addr), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	contract.Must(flags.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.HandleRequest(w, r) // an error was answered
 	})))
 }

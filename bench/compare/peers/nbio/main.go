@@ -45,7 +45,7 @@ func main() {
 	}
 	logging.SetLevel(logging.LevelNone)
 	// Start does not return if nbio's poller cannot listen, so the address is tried here.
-	l := contract.Listen(flags.Addr)
+	l := flags.ListenPlain()
 	upgrader := newUpgrader(flags)
 	config := nbhttp.Config{
 		Network:                      "tcp",

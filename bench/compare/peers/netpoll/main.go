@@ -29,7 +29,7 @@ var flags contract.Flags
 
 func main() {
 	flags = contract.Parse()
-	l := contract.Listen(flags.Addr)
+	l := flags.ListenPlain()
 	epoll, err := netpoll.EpollCreate(&netpoll.EpollConfig{OnWaitError: contract.Must})
 	contract.Must(err)
 	h := &hub{epoll: epoll, channels: make(map[*channel]struct{})}

@@ -7,6 +7,8 @@
 // beside it. A broadcast is the README's loop over the clients; ws has no prepared
 // messages, but sends a server's payload without copying it. A client with more than
 // 1 MiB buffered is terminated.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -17,20 +19,32 @@ const maxUnsent = 1 << 20;
 process.on('SIGTERM', () => process.exit(0));
 process.on('SIGINT', () => process.exit(0));
 
-const { addr, mode } = parseArgs({
+const { addr, mode, tls } = parseArgs({
   options: {
     addr: { type: 'string', default: '127.0.0.1:8080' },
     mode: { type: 'string', default: 'echo' },
+    tls: { type: 'string' },
   },
 }).values;
 
-const server = new WebSocketServer({
+const at = {
   host: addr.slice(0, addr.lastIndexOf(':')),
   port: Number(addr.slice(addr.lastIndexOf(':') + 1)),
+  backlog: 4096,
+};
+
+const server = new WebSocketServer({
+  ...(tls ? { server: secure() } : at),
   maxPayload: maxMessage,
   perMessageDeflate: false,
-  backlog: 4096,
 });
+
+// The README's "External HTTP/S server".
+function secure() {
+  const cert = readFileSync(`${tls}/cert.pem`);
+  const key = readFileSync(`${tls}/key.pem`);
+  return createServer({ cert, key }).listen(at);
+}
 
 const handlers = {
   echo(ws, message, isBinary) {

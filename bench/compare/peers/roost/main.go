@@ -32,6 +32,9 @@ func main() {
 		MaxMessage: contract.MaxMessage,
 		PingAfter:  -1 * time.Second,
 	}
+	if flags.TLS != "" {
+		config.TLS = flags.Secure()
+	}
 	var srv *server.Server
 	if flags.Mode == contract.Broadcast {
 		config.MaxOutbound = contract.MaxUnsent
@@ -46,5 +49,8 @@ func main() {
 	var err error
 	srv, err = server.New(config)
 	contract.Must(err)
+	if flags.TLS != "" {
+		contract.Must(srv.ListenAndServeTLS(flags.Addr))
+	}
 	contract.Must(srv.ListenAndServe(flags.Addr))
 }

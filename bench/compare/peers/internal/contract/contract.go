@@ -5,9 +5,13 @@ package contract
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,6 +37,7 @@ const (
 type Flags struct {
 	Addr string // address to listen on
 	Mode string // Echo, Broadcast or Slow
+	TLS  string // directory of cert.pem and key.pem; empty: no TLS
 }
 
 // Parse reads the command line and lets SIGTERM and SIGINT end the process with status
@@ -42,6 +47,7 @@ func Parse() Flags {
 	var f Flags
 	flag.StringVar(&f.Addr, "addr", "127.0.0.1:8080", "address to listen on")
 	flag.StringVar(&f.Mode, "mode", Echo, "echo, broadcast or slow")
+	flag.StringVar(&f.TLS, "tls", "", "speak TLS, with cert.pem and key.pem of this directory")
 	flag.Parse()
 	if f.Mode != Echo && f.Mode != Broadcast && f.Mode != Slow {
 		Usage("--mode is echo, broadcast or slow, not %q", f.Mode)
@@ -53,11 +59,42 @@ func Parse() Flags {
 	return f
 }
 
-// Listen listens without multipath TCP and without keepalive probes, which net.Listen
+// Listen listens at Addr, with TLS if it is asked for: that of crypto/tls with its defaults.
+func (f Flags) Listen() net.Listener {
+	l := listen(f.Addr)
+	if f.TLS == "" {
+		return l
+	}
+	return tls.NewListener(l, f.Secure())
+}
+
+// Serve serves HTTP there, and does not log who leaves before the TLS handshake.
+func (f Flags) Serve(h http.Handler) error {
+	return (&http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}).Serve(f.Listen())
+}
+
+// Secure is the TLS settings, the same for all servers in Go. It ends the process with status
+// 1 if there is no certificate.
+func (f Flags) Secure() *tls.Config {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(f.TLS, "cert.pem"), filepath.Join(f.TLS, "key.pem"))
+	Must(err)
+	return &tls.Config{Certificates: []tls.Certificate{pair}}
+}
+
+// ListenPlain is Listen for a server that does not speak TLS here: it ends the process with status 2
+// if it is asked to.
+func (f Flags) ListenPlain() net.Listener {
+	if f.TLS != "" {
+		Usage("this server speaks no TLS here")
+	}
+	return listen(f.Addr)
+}
+
+// listen listens without multipath TCP and without keepalive probes, which net.Listen
 // sets for every connection and the servers that are not written with package net do
 // not have: they cost a system call or two per connection, and memory of the kernel's.
 // It ends the process with status 1 if it cannot listen.
-func Listen(addr string) net.Listener {
+func listen(addr string) net.Listener {
 	config := net.ListenConfig{KeepAlive: -1}
 	config.SetMultipathTCP(false)
 	l, err := config.Listen(context.Background(), "tcp", addr)
