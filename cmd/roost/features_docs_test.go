@@ -25,7 +25,7 @@ const featuresPage = "../../docs/features.md"
 // featureTypes are what names on the page may begin with. A name that begins with none of them is a field of server.Config, in the
 // client's part of the table one of client.Config, or a method of server.Server.
 var featureTypes = map[string]reflect.Type{
-	"Config": reflect.TypeFor[server.Config](), "Server": reflect.TypeFor[*server.Server](), "Accept": reflect.TypeFor[server.Accept](),
+	"Config": reflect.TypeFor[server.Config](), "Server": reflect.TypeFor[*server.Server](), "Accept": reflect.TypeFor[server.Accept](), "Route": reflect.TypeFor[server.Route](), "wsproto.Request": reflect.TypeFor[*wsproto.Request](),
 	"TopicConfig": reflect.TypeFor[server.TopicConfig](), "Stats": reflect.TypeFor[server.Stats](), "Report": reflect.TypeFor[server.Report](),
 	"auth.Config": reflect.TypeFor[auth.Config](), "auth.Verifier": reflect.TypeFor[*auth.Verifier](), "feed.Config": reflect.TypeFor[feed.Config](),
 	"client.Config": reflect.TypeFor[client.Config](), "client.SessionConfig": reflect.TypeFor[client.SessionConfig](),
