@@ -3,7 +3,10 @@
 package interop
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -37,14 +40,57 @@ type ended struct {
 	Clean  bool
 }
 
-// TestChromium has a browser load a page from the server. Its script plays the same clients as those of client_test.go, and posts
-// what it has seen to the server it came from: page, report and WebSockets share one port.
+// TestChromium has a browser load a page from the server, over TLS too. Its script plays the same clients as those of
+// client_test.go, and posts what it has seen to the server it came from: page, report and WebSockets share one port.
 func TestChromium(t *testing.T) {
 	t.Parallel()
 	path := command(t, "Debian's chromium", "chromium", "chromium-browser", "google-chrome")
-	reports := make(chan seen, 1)
+	for name, tt := range map[string]struct {
+		tls         uint16 // 0: none
+		compression server.Compression
+		extensions  string
+	}{
+		"plain":               {0, server.CompressionOff, ""},
+		"TLS 1.2, shared":     {tls.VersionTLS12, server.CompressionShared, "permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
+		"TLS 1.3, dedicated":  {tls.VersionTLS13, server.CompressionDedicated, "permessage-deflate"},
+		"TLS 1.3, as it came": {tls.VersionTLS13, server.CompressionOff, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pages := make(chan uint16, 100)
+			reports := make(chan seen, 1)
+			config := server.Config{
+				HTTP: browserMux(pages, reports), PingAfter: 200 * time.Millisecond, PingGrace: patience, Compression: tt.compression,
+			}
+			var r *rig
+			var url string
+			var flags []string
+			if tt.tls == 0 {
+				r = start(t, config)
+				url = "http://" + r.addr + "/"
+			} else {
+				s := startTLS(t, config, tt.tls)
+				r, url = s.rig, "https://"+s.addr+"/"
+				key := sha256.Sum256(s.leaf.RawSubjectPublicKeyInfo) // trusted by itself, and nothing else is
+				flags = []string{"--ignore-certificate-errors-spki-list=" + base64.StdEncoding.EncodeToString(key[:])}
+			}
+			browse(t, path, url, flags...)
+			browsed(t, r, reports, tt.extensions)
+			if got := <-pages; got != tt.tls {
+				t.Errorf("the page went over %s, want %s", tls.VersionName(got), tls.VersionName(tt.tls))
+			}
+		})
+	}
+}
+
+// browserMux has the page, and takes the report of its script.
+func browserMux(pages chan<- uint16, reports chan<- seen) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, q *http.Request) {
+		version := uint16(0)
+		if q.TLS != nil {
+			version = q.TLS.Version
+		}
+		pages <- version
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Write(browserPage)
 	})
@@ -59,25 +105,36 @@ func TestChromium(t *testing.T) {
 		}
 		reports <- report
 	})
-	r := start(t, server.Config{HTTP: mux, PingAfter: 200 * time.Millisecond, PingGrace: patience})
+	return mux
+}
+
+// browse starts the browser.
+func browse(t *testing.T, path, url string, flags ...string) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "roost-chromium-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) }) // t.TempDir would fail the test for what a late child process writes
-	daemon(t, dir, nil, nil, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-		"--remote-debugging-port=0", "--user-data-dir="+dir, "http://"+r.addr+"/")
+		"--remote-debugging-port=0", "--user-data-dir=" + dir}, flags...)
+	daemon(t, dir, nil, nil, path, append(args, url)...)
+}
 
+// browsed waits for the report, and checks what both sides have seen.
+func browsed(t *testing.T, r *rig, reports <-chan seen, extensions string) {
+	t.Helper()
 	want := seen{
-		States:    [4]int{0, 1, 2, 3},
-		Protocol:  subprotocol,
-		Echoes:    13,
-		Buffered:  true,
-		Own:       ended{4001, "going", true},
-		Server:    ended{4000, "enough", true},
-		TooBig:    ended{1009, "message too big", true},
-		Elsewhere: ended{1006, "", false},
+		States:     [4]int{0, 1, 2, 3},
+		Protocol:   subprotocol,
+		Extensions: extensions,
+		Echoes:     13,
+		Buffered:   true,
+		Own:        ended{4001, "going", true},
+		Server:     ended{4000, "enough", true},
+		TooBig:     ended{1009, "message too big", true},
+		Elsewhere:  ended{1006, "", false},
 	}
 	select {
 	case got := <-reports:

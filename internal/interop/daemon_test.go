@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -47,4 +48,26 @@ func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
+}
+
+// text is all of it.
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// await waits until a word has been printed n times.
+func (l *lines) await(t *testing.T, word string, n int) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	end := time.After(patience)
+	for strings.Count(l.text(), word) < n {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("waited in vain for %q, %d times: %s", word, n, l.text())
+		}
+	}
 }

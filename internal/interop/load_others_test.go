@@ -39,26 +39,11 @@ var foreigners = []struct {
 	find func(t *testing.T) foreign
 }{
 	{"ws", func(t *testing.T) foreign {
-		node := command(t, "Debian's nodejs", "node", "nodejs")
-		var env []string
-		if dir := os.Getenv("ROOST_NPM"); dir != "" {
-			env = append(env, "NODE_PATH="+filepath.Join(dir, "node_modules"))
-		}
-		look := exec.Command(node, "-e", "require('ws')")
-		look.Env = append(os.Environ(), env...)
-		if look.Run() != nil {
-			t.Skip("node has no module ws here: npm install --prefix DIR ws@8, and set ROOST_NPM=DIR")
-		}
+		node, env := nodeWs(t)
 		return foreign{env: env, argv: []string{node, "testdata/load-node.js"}, post: true}
 	}},
 	{"websockets", func(t *testing.T) foreign {
-		for _, name := range []string{"python3", "/usr/bin/python3"} { // another one may come first in the PATH
-			if exec.Command(name, "-c", "import websockets").Run() == nil {
-				return foreign{argv: []string{name, "testdata/load-python.py"}}
-			}
-		}
-		t.Skip("no Python with the module websockets here: install Debian's python3-websockets")
-		return foreign{}
+		return foreign{argv: []string{python(t), "testdata/load-python.py"}}
 	}},
 	{"gorilla", func(t *testing.T) foreign {
 		dir := "testdata/gorilla" // a module of its own

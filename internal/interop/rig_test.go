@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func (r *rig) await(what string, ok func(server.Stats) bool) {
 		select {
 		case <-tick.C:
 		case <-end:
-			r.t.Fatalf("waited in vain: %s", what)
+			r.t.Fatalf("waited in vain: %s; %+v", what, r.Stats())
 		}
 	}
 }
@@ -135,9 +136,16 @@ func command(t *testing.T, install string, names ...string) string {
 // run runs a client to its end, which must be a good one, and returns what it has printed.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
+	return runWith(t, nil, name, args...)
+}
+
+// runWith is run with more in the environment.
+func runWith(t *testing.T, env []string, name string, args ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)

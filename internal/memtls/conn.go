@@ -50,8 +50,9 @@ type Conn struct {
 // must not be changed; it needs a ServerName, or InsecureSkipVerify (and no
 // session is resumed without a ServerName). The error is ErrRenegotiation.
 //
-// notify is called on the handshake's goroutine, each time there is something
-// for Output, and when the handshake is over. It must not block and must not
+// notify is called on the handshake's goroutine, each time it waits for the peer
+// with something for Output, and when the handshake is over: an alert comes
+// with that. It must not block and must not
 // call methods of the Conn, but post to the loop. It may still be called after
 // Close.
 func Client(config *tls.Config, notify func()) (*Conn, error) {

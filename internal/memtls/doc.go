@@ -30,7 +30,7 @@
 //
 // The handshake of crypto/tls blocks and cannot be resumed after an error, not even after a temporary one. It runs on a goroutine
 // of its own, which Start starts and which ends with the handshake, or soon after Close or the end of Start's context. It calls
-// notify each time it wrote something and when it is at its end. Callbacks of the [tls.Config] run on it too. A server starts it
+// notify each time it wrote something and waits for the answer, and when it is at its end. Callbacks of the [tls.Config] run on it too. A server starts it
 // by a [Crew], which bounds how many there are and how many compute; and only when there is a whole ClientHello, so that who
 // sends it byte by byte, or nothing, has no goroutine.
 //

@@ -31,6 +31,7 @@ type handshake struct {
 	mu     sync.Mutex // protects what follows, and the wire until done
 	fed    sync.Cond  // Read waits on it: bytes, eof or closed
 	total  int        // bytes that were fed
+	unsaid bool       // something was written and notify not called since
 	closed bool       // reads and writes fail
 	cause  error      // why it was closed; nil if by the context of the handshake
 	done   bool       // the goroutine is past its last use of the wire
@@ -140,13 +141,22 @@ func (h *handshake) feed(w *wire, p []byte) error {
 	return nil
 }
 
-// read waits for bytes. Meanwhile somebody else may compute.
+// read waits for bytes. Meanwhile somebody else may compute. Before it waits the loop is
+// told of what was written, and no earlier: an alert is the last thing that a handshake writes,
+// and the loop must not hear of it before it can hear what it is for.
 func (h *handshake) read(w *wire, p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for len(w.in) == 0 && !w.eof && !h.closed {
 		h.rest()
-		h.fed.Wait()
+		if !h.unsaid {
+			h.fed.Wait()
+			continue
+		}
+		h.unsaid = false
+		h.mu.Unlock()
+		h.notify()
+		h.mu.Lock()
 	}
 	h.mu.Unlock()
 	err := h.compute()
@@ -160,12 +170,11 @@ func (h *handshake) read(w *wire, p []byte) (int, error) {
 // write keeps bytes until the loop takes them.
 func (h *handshake) write(w *wire, p []byte) (int, error) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.closed {
-		h.mu.Unlock()
 		return 0, net.ErrClosed
 	}
 	w.out = append(w.out, p...)
-	h.mu.Unlock()
-	h.notify()
+	h.unsaid = true
 	return len(p), nil
 }

@@ -178,3 +178,29 @@ func TestTicketsGoOutWithTheHandshake(t *testing.T) {
 		}
 	})
 }
+
+// TestAnAlertComesWithItsReason: the loop that sends an alert must know what for, or a peer that is quick to go is counted
+// as one that went by itself.
+func TestAnAlertComesWithItsReason(t *testing.T) {
+	eachVersion(t, func(t *testing.T, client *tls.Config) {
+		client.NextProtos = []string{"h2"}
+		server := serverConfig()
+		server.NextProtos = []string{"http/1.1"}
+		var c *Conn
+		told := 0
+		c = Server(server, func() {
+			told++
+			if done, err := c.Handshaken(); !done || err == nil { // no method but for a test: it fails, so nothing is let go of
+				t.Errorf("told of output while it is not known how the handshake ends: %v, %v", done, err)
+			}
+		})
+		c.Start(t.Context())
+		if _, err := c.Feed(nil, realHello(t, client)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if alert := c.Output(nil); told != 1 || len(alert) != headerLen+2 || alert[0] != recordAlert {
+			t.Errorf("told %d times, of % x", told, alert)
+		}
+	})
+}

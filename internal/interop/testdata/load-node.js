@@ -1,5 +1,6 @@
 // A server that load_others_test.go starts, with the module ws. It says what roost load has done to it.
 // Arguments: echo or broadcast, milliseconds between two pings (0: none), and for TLS the files of a certificate and of its key.
+// DEFLATE=1 in the environment has it compress for clients that offer it.
 'use strict';
 const fs = require('fs');
 const http = require('http');
@@ -33,7 +34,7 @@ function page(request, response) {
 }
 
 const server = cert ? https.createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(key)}, page) : http.createServer(page);
-const wss = new WebSocketServer({server});
+const wss = new WebSocketServer({server, perMessageDeflate: process.env.DEFLATE === '1'});
 
 wss.on('connection', (ws) => {
   counts.opened++;

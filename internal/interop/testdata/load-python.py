@@ -1,9 +1,11 @@
 """A server that load_others_test.go starts, with the module websockets. It says what roost load has done to it.
 
 Arguments: echo or broadcast, milliseconds between two pings (0: none), and for TLS the files of a certificate and of its key.
+DEFLATE=1 in the environment has it compress for clients that offer it.
 """
 import asyncio
 import json
+import os
 import ssl
 import sys
 
@@ -62,7 +64,8 @@ async def main():
     if PEM:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*PEM)
-    async with websockets.serve(serve, "127.0.0.1", 0, ssl=tls, ping_interval=None) as server:
+    compression = "deflate" if os.environ.get("DEFLATE") == "1" else None
+    async with websockets.serve(serve, "127.0.0.1", 0, ssl=tls, ping_interval=None, compression=compression) as server:
         print("127.0.0.1:%d" % server.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         async with left:

@@ -1,6 +1,7 @@
 // A server that load_others_test.go starts, with the module gorilla/websocket. It says what roost load has done to it. It is a
 // module of its own, so that roost does not depend on that one. Arguments: echo or broadcast, the time between
-// two pings in milliseconds (0: none), and for TLS the files of a certificate and of its key.
+// two pings in milliseconds (0: none), and for TLS the files of a certificate and of its key. DEFLATE=1 in the environment has
+// it compress for clients that offer it.
 package main
 
 import (
@@ -125,6 +126,7 @@ func main() {
 		log.Fatal(err)
 	}
 	h := &hub{broadcast: os.Args[1] == "broadcast", pause: time.Duration(pause) * time.Millisecond, conns: map[*websocket.Conn]bool{}}
+	h.upgrader.EnableCompression = os.Getenv("DEFLATE") == "1"
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
