@@ -42,12 +42,19 @@ func serving(t *testing.T, urls int, args ...string) []string {
 		<-drained
 		r.Close()
 	})
+	check := func(err error) {
+		if err != nil {
+			t.Error(err) // not Fatal: the cleanup waits for what begins below
+		}
+	}
+	check(r.SetReadDeadline(time.Now().Add(30 * time.Second))) // a server that names fewer would be waited for without end
 	var found []string
 	for len(found) < urls && lines.Scan() {
 		if url := regexp.MustCompile(`(ws|http)s?://[0-9.:]+/`).FindString(lines.Text()); url != "" {
 			found = append(found, url)
 		}
 	}
+	check(r.SetReadDeadline(time.Time{}))
 	go func() { // what a load run says
 		defer close(drained)
 		_, _ = io.Copy(io.Discard, r)

@@ -34,20 +34,22 @@ func TestNodeWsOverTLS(t *testing.T) {
 // clientsOverTLS runs a script with both versions of TLS and with all ways to compress. resumes tells that its second connection goes on
 // with the session of the first.
 func clientsOverTLS(t *testing.T, program, script string, resumes bool, env ...string) {
-	for version := range tlsVersions {
-		for name, tt := range map[string]struct {
-			compression server.Compression
-			offer       string
-			want        agreed
-		}{
-			"not offered":              {server.CompressionDedicated, "nothing", agreed{}},
-			"declined":                 {server.CompressionOff, "default", agreed{}},
-			"shared":                   {server.CompressionShared, "default", agreed{Compressed: true, Window: 15}},
-			"dedicated":                {server.CompressionDedicated, "default", agreed{Compressed: true, Takeover: true, Window: 15}},
-			"shared, small windows":    {server.CompressionShared, "small", agreed{Compressed: true, Window: 9}},
-			"dedicated, small windows": {server.CompressionDedicated, "small", agreed{Compressed: true, Takeover: true, Window: 9}},
-		} {
-			t.Run("TLS "+version+", "+name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		versions    []string
+		compression server.Compression
+		offer       string
+		want        agreed
+	}{
+		{"not offered", []string{"1.3"}, server.CompressionDedicated, "nothing", agreed{}},
+		{"declined", []string{"1.2"}, server.CompressionOff, "default", agreed{}},
+		{"shared", []string{"1.2", "1.3"}, server.CompressionShared, "default", agreed{Compressed: true, Window: 15}},
+		{"dedicated", []string{"1.2", "1.3"}, server.CompressionDedicated, "default", agreed{Compressed: true, Takeover: true, Window: 15}},
+		{"shared, small windows", []string{"1.2"}, server.CompressionShared, "small", agreed{Compressed: true, Window: 9}},
+		{"dedicated, small windows", []string{"1.3"}, server.CompressionDedicated, "small", agreed{Compressed: true, Takeover: true, Window: 9}},
+	} {
+		for _, version := range tt.versions {
+			t.Run("TLS "+version+", "+tt.name, func(t *testing.T) {
 				s := startTLS(t, server.Config{Inline: version == "1.2", Compression: tt.compression, CompressFrom: 1}, 0)
 				said := runWith(t, env, program, script, s.addr, s.ca, version, tt.offer)
 				var got agreed

@@ -25,12 +25,16 @@ func TestClientOverTLS(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			server := f.find(t)
-			for version := range tlsVersions {
-				for name, deflate := range map[string]*wsproto.DeflateConfig{
-					"plain messages": nil, "compressed": {}, "compressed one by one": {ServerNoContextTakeover: true, ClientNoContextTakeover: true},
-				} {
-					t.Run("TLS "+version+", "+name, func(t *testing.T) { clientOverTLS(t, server, version, deflate) })
-				}
+			one := &wsproto.DeflateConfig{ServerNoContextTakeover: true, ClientNoContextTakeover: true}
+			for _, tt := range []struct {
+				name, version string
+				deflate       *wsproto.DeflateConfig
+			}{
+				{"plain messages", "1.2", nil}, {"plain messages", "1.3", nil},
+				{"compressed", "1.2", &wsproto.DeflateConfig{}}, {"compressed", "1.3", &wsproto.DeflateConfig{}},
+				{"compressed one by one", "1.3", one},
+			} {
+				t.Run("TLS "+tt.version+", "+tt.name, func(t *testing.T) { clientOverTLS(t, server, tt.version, tt.deflate) })
 			}
 			t.Run("compression declined", func(t *testing.T) {
 				c, p := dialTLS(t, server, "0", "1.3", &wsproto.DeflateConfig{})

@@ -144,8 +144,10 @@ func TestSessionsAreResumed(t *testing.T) {
 		off := flagged(ecdsaPair())
 		off.SessionTicketsDisabled = true
 		silent, empty := serve(t, off), tls.NewLRUClientSessionCache(8)
-		if resumed(silent, empty) || resumed(silent, empty) {
-			t.Error("it was resumed by a server without tickets")
+		for range 2 {
+			if resumed(silent, empty) {
+				t.Error("it was resumed by a server without tickets")
+			}
 		}
 	})
 }
