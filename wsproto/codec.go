@@ -1,6 +1,10 @@
 package wsproto
 
-import "github.com/gobwas/ws"
+import (
+	"math"
+
+	"github.com/gobwas/ws"
+)
 
 // Role says which side of the connection a [Codec] reads for. It decides
 // which frames must be masked (RFC 6455, section 5.1).
@@ -40,7 +44,8 @@ type Codec struct {
 	// MaxMessage is the size in bytes of the largest message. Zero means
 	// DefaultMaxMessage. A larger one is refused with 1009 from the header
 	// of the frame that exceeds it, before a byte of that frame is kept.
-	// It bounds a compressed message twice: as it comes, and inflated.
+	// A compressed message is held to it inflated; as it comes, it may have 9/64 more
+	// and 64 bytes, since what does not compress grows.
 	MaxMessage int
 	// MaxFragments is the number of frames that a message may come in. Zero
 	// means DefaultMaxFragments. More are refused with 1008: empty fragments
@@ -84,6 +89,17 @@ func (c *Codec) maxMessage() int {
 		return DefaultMaxMessage
 	}
 	return c.MaxMessage
+}
+
+// maxSent is the most bytes that a message whose frames have op may come in. What does not
+// compress grows: by zlib's deflateBound by a little more than an eighth at worst. A
+// continuation may be of either kind; what is under way tells (Codec.header).
+func (c *Codec) maxSent(op ws.OpCode) int {
+	n := c.maxMessage()
+	if !c.Deflate || op&bitRsv1 == 0 && op != ws.OpContinuation {
+		return n
+	}
+	return max(n, int(min(int64(n)+int64(n)/8+int64(n)/64+64, math.MaxInt32)))
 }
 
 func (c *Codec) maxFragments() int {

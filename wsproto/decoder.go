@@ -145,7 +145,7 @@ func (c *Codec) header(d *Decoder, b []byte) (f frame, size int, err error) {
 	}
 	p.headLen = 0
 	if p.op != 0 && f.op.IsData() {
-		if f.length > uint64(c.maxMessage()-p.n) {
+		if f.length > uint64(max(0, c.maxSent(p.op)-p.n)) {
 			return f, 0, errTooBig
 		}
 		if p.fragments++; p.fragments > c.maxFragments() {
@@ -279,7 +279,7 @@ func (p *partial) reserve(c *Codec, n int) {
 	if need <= have {
 		return
 	}
-	limit := c.maxMessage()
+	limit := c.maxSent(p.op)
 	if p.f.fin {
 		limit = p.n + int(p.f.length-p.got)
 	}

@@ -96,7 +96,7 @@ func (c *Codec) parseHeader(b []byte, open bool) (f frame, size int, err error) 
 		}
 		size = 10
 	}
-	if f.op.IsData() && f.length > uint64(c.maxMessage()) {
+	if f.op.IsData() && f.length > uint64(c.maxSent(f.op)) {
 		return f, 0, errTooBig
 	}
 	if masked {

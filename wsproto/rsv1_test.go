@@ -1,6 +1,9 @@
 package wsproto
 
 import (
+	"bytes"
+	"compress/flate"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -49,16 +52,58 @@ func TestRSV1(t *testing.T) {
 	}
 }
 
-// TestMaxMessageBoundsTheCompressedSize: before it is inflated.
+// TestMaxMessageBoundsTheCompressedSize, with what deflate may add, before it is inflated; and what is not compressed as ever.
 func TestMaxMessageBoundsTheCompressedSize(t *testing.T) {
 	c := Codec{Deflate: true, MaxMessage: 100}
-	if got := decode(t, c, in(0xc1, strings.Repeat("\xff", 100))); got.code != 0 || len(got.messages) != 1 {
-		t.Fatalf("at the limit: %v", got)
+	const most = 100 + 100/8 + 100/64 + 64
+	letters := func(n int) string { return strings.Repeat("a", n) }
+	for name, tt := range map[string]struct {
+		frames []byte
+		code   ws.StatusCode
+	}{
+		"compressed, at the limit":                 {in(0xc1, letters(most)), 0},
+		"compressed, past it":                      {in(0xc1, letters(most+1)), 1009},
+		"compressed, in fragments":                 {join(in(0x41, letters(most-1)), in(0x80, letters(1))), 0},
+		"compressed, past it in fragments":         {join(in(0x41, letters(most-1)), in(0x80, letters(2))), 1009},
+		"compressed, past it in the last fragment": {join(in(0x41, letters(1)), in(0x80, letters(most))), 1009},
+		"plain, at the limit":                      {in(0x81, letters(100)), 0},
+		"plain, past it":                           {in(0x81, letters(101)), 1009},
+		"plain, in fragments":                      {join(in(0x01, letters(60)), in(0x80, letters(40))), 0},
+		"plain, past it in fragments":              {join(in(0x01, letters(60)), in(0x80, letters(41))), 1009},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, input := range [][][]byte{{tt.frames}, bytewise(tt.frames)} {
+				if got := decode(t, c, input...); got.code != tt.code || tt.code == 0 && len(got.messages) != 1 {
+					t.Errorf("%v, want code %d", got, tt.code)
+				}
+			}
+		})
 	}
-	if got := decode(t, c, in(0xc1, strings.Repeat("\xff", 101))); got.code != 1009 {
-		t.Fatalf("past the limit: %v", got)
-	}
-	if got := decode(t, c, join(in(0x41, strings.Repeat("\xff", 60)), in(0x80, strings.Repeat("\xff", 41)))); got.code != 1009 {
-		t.Fatalf("past the limit in fragments: %v", got)
+}
+
+// TestWhatDoesNotCompressFitsTheLimit: a message of the largest size, sent compressed though it gains nothing.
+func TestWhatDoesNotCompressFitsTheLimit(t *testing.T) {
+	noise := make([]byte, 100_000)
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	c := Codec{Deflate: true, MaxMessage: len(noise)}
+	for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.BestCompression} {
+		var b bytes.Buffer
+		w, err := flate.NewWriter(&b, level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for part := range slices.Chunk(noise, 300) { // small blocks, which cost most
+			w.Write(part)
+			w.Flush()
+		}
+		payload := bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff"))
+		got := decode(t, c, in(0xc2, string(payload)))
+		if got.code != 0 || len(got.messages) != 1 {
+			t.Fatalf("level %d, %d bytes for %d: %v", level, len(payload), len(noise), got.code)
+		}
+		m, err := c.Inflate(Message{Op: ws.OpBinary | bitRsv1, Payload: payload}, nil)
+		if err != nil || !bytes.Equal(m.Payload, noise) {
+			t.Errorf("level %d: %d bytes, %v", level, len(m.Payload), err)
+		}
 	}
 }
