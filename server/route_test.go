@@ -263,7 +263,7 @@ func TestSubprotocolsOfARoute(t *testing.T) {
 		{Pattern: "/none"},
 	}})
 	for _, tt := range []struct{ path, offers, want string }{
-		{"/v", "v1, v2", "v2"}, {"/v", "v1", "v1"}, {"/v", "v3, v1", "v1"}, {"/v", "v3", ""}, {"/v", "", ""}, {"/app", "v1, v2", "v1"}, {"/none", "v1", ""},
+		{"/v", "v1, v2", "v2"}, {"/v", "v2, v1", "v2"}, {"/v", "v1", "v1"}, {"/v", "v3, v1", "v1"}, {"/v", "v3", ""}, {"/v", "", ""}, {"/app", "v1, v2", "v1"}, {"/none", "v1", ""},
 	} {
 		request := strings.Replace(handshakeTo(r.addr), "GET / ", "GET "+tt.path+" ", 1)
 		if tt.offers != "" {
