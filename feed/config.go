@@ -32,7 +32,7 @@ type Config struct {
 	Drain            time.Duration // what Run gives connections to end in order; 0: 5 s
 
 	// Server is the rest of the server's settings. The feed sets Handler, Origins, HTTP, MaxMessage, MaxTopics, SilenceAfter
-	// and OnSilence itself. Authorize, if there is one, decides on handshakes that have the feed's path.
+	// and OnSilence itself, and has no Routes. Authorize, if there is one, decides on handshakes that have the feed's path.
 	Server server.Config
 
 	Logger *slog.Logger // nil: slog.Default()

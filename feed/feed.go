@@ -35,6 +35,9 @@ func New(c Config) (*Feed, error) {
 	}
 	f := &Feed{config: c, board: newBoard(), wanted: make(chan struct{}), instruments: make(map[string]*instrument)}
 	sc := c.Server
+	if len(sc.Routes) > 0 {
+		return nil, errors.New("feed: Config.Server.Routes must be empty: the feed has one path; serve others by a server of their own")
+	}
 	sc.Handler = server.Handler{OnMessage: f.message, OnClose: f.closed}
 	sc.Authorize = f.authorize
 	if sc.Origins, err = gate.ParseOrigins(append([]string{gate.SameOrigin}, c.Origins...)...); err != nil {

@@ -61,7 +61,9 @@ func (s *Server) recovered(c *Conn, handler string) {
 }
 
 // panicked counts a panic and logs it with its stack.
-func (s *Server) panicked(handler string, v any) {
+func (s *Server) panicked(handler string, v any) { s.panickedAt(handler, v, debug.Stack()) }
+
+func (s *Server) panickedAt(handler string, v any, stack []byte) {
 	s.panics.Add(1)
-	s.log.error("panic", "a handler panicked", "handler", handler, "panic", v, "stack", string(debug.Stack()))
+	s.log.error("panic", "a handler panicked", "handler", handler, "panic", v, "stack", string(stack))
 }

@@ -61,6 +61,10 @@ func (l *loop) compress(c *Conn, d wsproto.Deflate) {
 		c.extra = &l.srv.shared[bits-minWindowBits]
 		return
 	}
+	if memory == 0 {
+		c.extras().deflate = l.srv.shared[bits-minWindowBits].deflate
+		return
+	}
 	x := &deflated{from: l.srv.config.CompressFrom, bits: bits, memory: int64(memory)}
 	x.in, x.out = d.Windows(wsproto.Server)
 	if x.out != nil {

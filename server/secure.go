@@ -114,7 +114,10 @@ func (l *loop) resumeShaken(c *Conn) {
 // unshaken ends a connection without TLS having been agreed on; alert says why, if the peer can understand it.
 func (l *loop) unshaken(c *Conn, alert []byte, err error) {
 	reason := ReasonHandshakeTLS
+	var panicked *memtls.PanicError
 	switch {
+	case errors.As(err, &panicked):
+		l.srv.panickedAt("TLS", panicked.Value, panicked.Stack)
 	case errors.Is(err, memtls.ErrBusy):
 		reason = ReasonRefusedFull
 	case errors.Is(err, memtls.ErrSlow):

@@ -21,7 +21,7 @@ import (
 
 // Upgrade answers the opening handshake of a connection of any net/http server and takes the connection over: the handler then
 // returns, its goroutine and the server's buffers are gone, and the socket lives on a loop like any other. What the client has sent
-// early is kept. Config.Authorize (or SameOrigin) is called with the request as it came, on this goroutine. A request that is no
+// early is kept. The Route's or Config's Authorize (or SameOrigin) is called with the request as it came, on this goroutine. A request that is no
 // acceptable handshake is answered here, and an error says why: return in both cases without writing anything. The error is a
 // *wsproto.Refusal where the client was told.
 //
@@ -85,7 +85,7 @@ type adoption struct {
 // upgrade takes the connection of a request, or refuses it.
 func (a *adoption) upgrade(w http.ResponseWriter, r *http.Request) error {
 	s := a.server
-	a.peer, _ = netip.ParseAddrPort(r.RemoteAddr) // what it is not, admit refuses
+	a.peer = peerOf(r)
 	if err := s.start(); err != nil {
 		a.refuse(w, errFull)
 		return errors.Join(errFull, err)
@@ -106,6 +106,16 @@ func (a *adoption) upgrade(w http.ResponseWriter, r *http.Request) error {
 	l := s.loops[s.adopted.Add(1)%uint64(len(s.loops))]
 	l.call(func() { l.adopt(a) })
 	return nil
+}
+
+// peerOf is the address that the application says the request comes from, not valid if it is none. Middleware that takes it from a
+// proxy's header leaves out the port.
+func peerOf(r *http.Request) netip.AddrPort {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return peer
+	}
+	ip, _ := netip.ParseAddr(r.RemoteAddr)
+	return netip.AddrPortFrom(ip, 0)
 }
 
 // refuse answers a request that is not welcome, and counts it.
@@ -200,6 +210,7 @@ func (a *adoption) take(w http.ResponseWriter) error {
 	if secure, ok := conn.(*tls.Conn); ok {
 		adopted, under, err := memtls.Adopt(secure)
 		if err != nil {
+			a.reason = ReasonRefusedRequest
 			return fmt.Errorf("server: Upgrade: wrap the listener by server.NewListener: %w", err)
 		}
 		a.secure, socket = adopted, under
@@ -208,6 +219,7 @@ func (a *adoption) take(w http.ResponseWriter) error {
 	}
 	sc, ok := socket.(syscall.Conn)
 	if !ok {
+		a.reason = ReasonRefusedRequest
 		return fmt.Errorf("server: Upgrade needs a connection with a socket, such as a *net.TCPConn, not a %T", socket)
 	}
 	fds, err := poller.Duplicate(sc, 1)
@@ -224,6 +236,7 @@ func (l *loop) adopt(a *adoption) {
 	if err != nil { // the loop has ended, or there is no memory: the client sees the end of the stream
 		a.route.leave()
 		a.giveUp()
+		l.srv.refusedUpgrade(ReasonRefusedFull, a.peer)
 		return
 	}
 	c := l.newConn(t, a.peer)
@@ -305,10 +318,13 @@ func refuseHTTP(w http.ResponseWriter, err error) *wsproto.Refusal {
 		body = fmt.Sprintf("%d %s: %s\n", status, http.StatusText(status), refusal.Reason)
 	}
 	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	for _, f := range refusal.Header {
-		h.Set(f.Name, f.Value)
+	h.Del("Content-Type")
+	for f := range refusal.Fields() {
+		h.Add(f.Name, f.Value)
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("X-Content-Type-Options", "nosniff")
 	}
 	if status == http.StatusUpgradeRequired { // RFC 9110, sections 15.5.22 and 7.8
 		h.Set("Upgrade", "websocket")

@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"iter"
 	"net/http"
 	"strconv"
 )
@@ -70,6 +71,17 @@ var (
 	errExtensions  = refusal(400, "malformed Sec-WebSocket-Extensions", "")
 )
 
+// Fields yields those of Header that go into the response. Any goroutine.
+func (r *Refusal) Fields() iter.Seq[HeaderField] {
+	return func(yield func(HeaderField) bool) {
+		for _, h := range r.Header {
+			if (validHeaderToSend(h) || h == offerVersion) && !yield(h) {
+				return
+			}
+		}
+	}
+}
+
 // AppendRefusal appends the response that tells a client r. The connection
 // closes after it. It may be called from any goroutine.
 func AppendRefusal(dst []byte, r *Refusal) []byte {
@@ -82,10 +94,7 @@ func AppendRefusal(dst []byte, r *Refusal) []byte {
 	dst = strconv.AppendInt(dst, int64(status), 10)
 	dst = append(append(append(dst, ' '), text...), "\r\n"...)
 	typed := false
-	for _, h := range r.Header {
-		if !validHeaderToSend(h) && h != offerVersion {
-			continue
-		}
+	for h := range r.Fields() {
 		typed = typed || equalFold(h.Name, "content-type")
 		dst = appendField(dst, h.Name, h.Value)
 	}

@@ -86,7 +86,8 @@ type Request struct {
 
 	// TLS is the connection's, set by a server for who decides about the
 	// request, such as by the client's certificates (PeerCertificates,
-	// VerifiedChains). It is nil without TLS, and after Parse.
+	// VerifiedChains). It is nil without TLS, after Parse,
+	// and in a Clone.
 	TLS *tls.ConnectionState
 
 	values []pathValue
@@ -373,6 +374,6 @@ func (r *Request) Clone() *Request {
 	c.head = bytes.Clone(r.head)
 	c.lines = append(make([]field, 0, len(r.lines)), r.lines...)
 	c.values = slices.Clone(r.values)
-	c.owned = true
+	c.owned, c.TLS = true, nil // several KiB, of the connection and not of the request
 	return &c
 }

@@ -181,7 +181,7 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 	run := &results.Run{
 		Schema: results.Schema,
 		Settings: []results.Settings{{
-			Works: c.works(), Cases: c.Cases, Started: time.Now(),
+			Works: c.measured(), Cases: c.Cases, Started: time.Now(),
 			Command: command(os.Args[1:]),
 			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: c.Warmup,
 			Pings: c.Pings.Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,
@@ -275,6 +275,21 @@ var allWorks = []string{results.Idle, results.Echo, results.Fanout, results.Conn
 // works are those that are measured.
 func (c *runCommand) works() []string {
 	return slices.DeleteFunc(slices.Clone(allWorks), func(work string) bool { return !c.wants(work) })
+}
+
+// measured are the works that have one of the chosen cases.
+func (c *runCommand) measured() []string {
+	return slices.DeleteFunc(c.works(), func(work string) bool {
+		if work == results.Idle && c.wantsCase(pingedCase) {
+			return false
+		}
+		for _, trials := range allTrials {
+			if slices.ContainsFunc(c.wanted(trials(&rig{quick: c.Quick})), func(t trial) bool { return t.work == work }) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (c *runCommand) wanted(trials []trial) []trial {

@@ -21,7 +21,7 @@ type settings struct {
 	perAddress gate.LimiterConfig
 }
 
-// goodbye is how long pages that are being loaded, and the closing handshakes of the chat, may take at the end.
+// goodbye is how long pages that are being loaded, and then the closing handshakes of the chat, may take at the end.
 const goodbye = 10 * time.Second
 
 // serve runs the chat on l until ctx ends, and then ends both servers in order.
@@ -31,7 +31,7 @@ func serve(ctx context.Context, l net.Listener, s settings) error {
 		l.Close()
 		return err
 	}
-	web := &http.Server{Handler: c.router(s.log), TLSConfig: s.tls, ReadHeaderTimeout: 10 * time.Second}
+	web := &http.Server{Handler: c.router(s.log), TLSConfig: s.tls, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second}
 	web.Protocols = new(http.Protocols)
 	web.Protocols.SetHTTP1(true) // a connection of HTTP/2 cannot be taken over
 	failed := make(chan error, 1)
@@ -46,9 +46,19 @@ func serve(ctx context.Context, l net.Listener, s settings) error {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	// The pages first: a request that is under way may still become a connection.
+	if late := within(goodbye, web.Shutdown); late != nil {
+		err = errors.Join(err, late, web.Close())
+	}
+	return errors.Join(err, within(goodbye, func(ctx context.Context) error {
+		_, err := c.server.Shutdown(ctx)
+		return err
+	}))
+}
+
+// within gives do a time of its own: a page that somebody loads slowly takes none from the chat's closing handshakes.
+func within(d time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
-	err = errors.Join(err, web.Shutdown(ctx)) // first: a request that is under way may still become a connection
-	_, closing := c.server.Shutdown(ctx)
-	return errors.Join(err, closing)
+	return do(ctx)
 }

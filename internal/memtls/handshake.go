@@ -3,7 +3,10 @@ package memtls
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
+	"runtime/debug"
 	"sync"
 )
 
@@ -42,23 +45,42 @@ type handshake struct {
 // the loop is told; it may be nil.
 func (c *Conn) run(left func()) {
 	h := c.wire.handshake
-	defer h.cancel() // or the parent context would keep this one
-	err := h.compute()
-	if err == nil {
-		side := tls.Client
-		if h.server {
-			side = tls.Server
+	err := errGoexit
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
-		c.tls = side(&c.wire, h.config)
-		err = c.tls.HandshakeContext(h.ctx)
+		h.rest()
+		h.finish(err)
+		h.cancel() // or the parent context would keep this one
+		if left != nil {
+			left()
+		}
+		h.notify()
+	}()
+	if err = h.compute(); err != nil {
+		return
 	}
-	h.rest()
-	h.finish(err)
-	if left != nil {
-		left()
+	side := tls.Client
+	if h.server {
+		side = tls.Server
 	}
-	h.notify()
+	err = errGoexit
+	c.tls = side(&c.wire, h.config)
+	err = c.tls.HandshakeContext(h.ctx)
 }
+
+// PanicError is the error of a handshake in which a function of the tls.Config panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("a function of the TLS settings panicked: %v", e.Value)
+}
+
+var errGoexit = errors.New("a function of the TLS settings ended the handshake's goroutine")
 
 // compute waits for the right to compute. The error is that the handshake was
 // ended first.

@@ -30,8 +30,7 @@ var sections = []section{
 	{
 		work: Idle, title: "Idle connections",
 		about: "What one more connection costs: the slope of the memory from few connections to many. Resident is the server's process. " +
-			"In the case `plain` the connections were only opened; in `echoed` each has echoed one message of 128 B; " +
-			"in `pinged` each echoed a message of two bytes every 20 s (once at least) for %s s, while several servers ran side by side. " +
+			"In the case `plain` the connections were only opened; in `echoed` each has echoed one message of 128 B. " +
 			"Kernel is what slab and TCP memory of the whole machine grew by, so it holds both ends of a connection. Bytes per connection.",
 		across: []string{"rss_bytes", "kernel_bytes"},
 		charts: []string{"idle-memory.svg"},
@@ -93,8 +92,8 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 		return
 	}
 	about := s.about
-	if s.work == Idle {
-		about = fmt.Sprintf(about, plain(r.settings(Idle, "pinged").Pings))
+	if pings := r.settings(Idle, "pinged").Pings; s.work == Idle && pings > 0 {
+		about += fmt.Sprintf(" In `pinged` each echoed a message of two bytes every 20 s (once at least) for %s s, while several servers ran side by side.", plain(pings))
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.title, about)
 	for _, c := range r.charts() {
