@@ -128,12 +128,12 @@ func (l *loop) admit(c *Conn) bool {
 }
 
 // takes holds n bytes, and m if they complete it, against the rates, and says whether the connection keeps to them.
-func (l *loop) takes(c *Conn, rates *gate.Rates, m wsproto.Message, n int) bool {
+func (l *loop) takes(c *Conn, m wsproto.Message, n int) bool {
 	messages := 1
 	if m.Op == 0 {
 		messages = 0
 	}
-	return c.extra.pace.Take(rates, messages, n, l.now()) == 0
+	return c.extra.pace.Take(c.route().rates, messages, n, l.now()) == 0
 }
 
 // expireAt has a connection end at a time, for want of authentication; the zero time: never.

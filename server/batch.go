@@ -40,11 +40,8 @@ func (b *batch) Run() {
 	if b.opened {
 		s.open(c)
 	}
-	if len(b.messages) > 0 {
-		rt := c.route()
-		for i := range b.messages {
-			s.handle(c, rt, b.messages[i])
-		}
+	for i := range b.messages {
+		s.handle(c, b.messages[i])
 	}
 	if b.copy != nil {
 		b.copy.Release()
@@ -67,15 +64,15 @@ func (b *batch) Run() {
 }
 
 // handle has a message handled, for which a compressed one is inflated.
-func (s *Server) handle(c *Conn, rt *route, m wsproto.Message) {
+func (s *Server) handle(c *Conn, m wsproto.Message) {
 	if m.Compressed() && c.state.Load()&muted == 0 { // else the one before it may be missing, and it cannot be read
 		var err error
-		if m, err = rt.inflate.Inflate(m, c.extra.deflate.in); err != nil {
+		if m, err = c.route().inflate.Inflate(m, c.extra.deflate.in); err != nil {
 			c.fail(violation(err))
 			return
 		}
 	}
-	s.message(c, &rt.Handler, m.Op, m.Payload)
+	s.message(c, m.Op, m.Payload)
 	if m.Buffer != nil {
 		m.Buffer.Release()
 	}

@@ -8,7 +8,7 @@ import (
 
 // opened has OnOpen called.
 func (l *loop) opened(c *Conn) {
-	if c.route().Handler.OnOpen == nil {
+	if l.srv.config.Handler.OnOpen == nil {
 		return
 	}
 	if l.srv.config.Inline {
@@ -22,7 +22,7 @@ func (l *loop) opened(c *Conn) {
 
 // closed has OnClose called, behind all that waits in the mailbox.
 func (l *loop) closed(c *Conn, how Close) {
-	if c.route().Handler.OnClose == nil {
+	if l.srv.config.Handler.OnClose == nil {
 		return
 	}
 	if l.srv.config.Inline {
@@ -36,20 +36,20 @@ func (l *loop) closed(c *Conn, how Close) {
 
 func (s *Server) open(c *Conn) {
 	defer s.recovered(c, "OnOpen")
-	c.route().Handler.OnOpen(c)
+	s.config.Handler.OnOpen(c)
 }
 
-func (s *Server) message(c *Conn, h *Handler, op ws.OpCode, payload []byte) {
-	if c.state.Load()&muted != 0 || h.OnMessage == nil {
+func (s *Server) message(c *Conn, op ws.OpCode, payload []byte) {
+	if c.state.Load()&muted != 0 || s.config.Handler.OnMessage == nil {
 		return
 	}
 	defer s.recovered(c, "OnMessage")
-	h.OnMessage(c, Message{Op: op, Payload: payload})
+	s.config.Handler.OnMessage(c, Message{Op: op, Payload: payload})
 }
 
 func (s *Server) close(c *Conn, how Close) {
 	defer s.recovered(c, "OnClose")
-	c.route().Handler.OnClose(c, how)
+	s.config.Handler.OnClose(c, how)
 }
 
 // recovered ends the connection whose handler panicked, and no other.

@@ -15,16 +15,14 @@ import (
 func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 	var batch *batch
 	inline := l.srv.config.Inline
-	rt := &l.srv.root
-	codec := &rt.codec
+	codec, rates := &l.srv.root.codec, l.srv.root.rates != nil
 	if c.flags&(flagDeflate|flagRoute) != 0 {
-		rt, codec = c.rules()
+		codec, rates = c.rules()
 	}
-	rates := rt.rates
 	for len(b) > 0 && c.phase == phaseOpen {
 		m, n, err := codec.Next(&c.in, b)
 		b = b[n:]
-		if rates != nil && err == nil && !l.takes(c, rates, m, n) {
+		if rates && err == nil && !l.takes(c, m, n) {
 			if m.Buffer != nil {
 				m.Buffer.Release()
 			}
@@ -47,10 +45,10 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 		case ws.OpText, ws.OpBinary:
 			l.count.MessagesIn++
 			if inline {
-				l.srv.message(c, &rt.Handler, m.Op, m.Payload)
+				l.srv.message(c, m.Op, m.Payload)
 				break
 			}
-			if rt.Handler.OnMessage == nil {
+			if l.srv.config.Handler.OnMessage == nil {
 				break
 			}
 			if batch == nil {
@@ -77,13 +75,13 @@ func (l *loop) frames(c *Conn, b []byte, src *poller.Buffer) {
 	}
 }
 
-// rules is what holds for a connection's messages, and what decodes them.
-func (c *Conn) rules() (*route, *wsproto.Codec) {
+// rules is what decodes the messages of a connection that is not the usual one, and whether it has rates.
+func (c *Conn) rules() (codec *wsproto.Codec, rates bool) {
 	rt := c.route()
 	if c.flags&flagDeflate != 0 {
-		return rt, &rt.inflate
+		return &rt.inflate, rt.rates != nil
 	}
-	return rt, &rt.codec
+	return &rt.codec, rt.rates != nil
 }
 
 // compressed is the bit in the opcode of a message that is to be inflated (RSV1).

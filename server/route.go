@@ -85,7 +85,7 @@ func (rt *route) init(c *Config, r Route) error {
 	}
 	rt.inflate = deflateCodec(rt.codec)
 	if burst := cmp.Or(r.Rates.ByteBurst, r.Rates.Bytes); burst > 0 && burst < r.MaxMessage {
-		return fmt.Errorf("Rates lets %d bytes come at once, less than a message of MaxMessage (%d): raise Rates.ByteBurst", burst, r.MaxMessage)
+		return fmt.Errorf("so few bytes as %d may come at once by Rates that no message of MaxMessage (%d) can: raise Rates.ByteBurst", burst, r.MaxMessage)
 	}
 	var err error
 	rt.rates, err = gate.NewRates(r.Rates)

@@ -60,13 +60,13 @@ func (r *rig) dialRawAt(path, offer string) *peer {
 	return p
 }
 
-// tolerant is next for a frame that may be compressed.
-func (p *peer) tolerant() ws.Frame {
+// opcode is that of the next frame, which may be compressed, and whose payload stays unread.
+func (p *peer) opcode() ws.OpCode {
 	p.t.Helper()
 	p.SetReadDeadline(neverLate())
-	f, err := ws.ReadFrame(p.br)
+	h, err := ws.ReadHeader(p.br)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return f
+	return h.OpCode
 }

@@ -163,8 +163,8 @@ func TestTheLongestMessageOfARoute(t *testing.T) {
 						p.write(f)
 						if n > limit {
 							p.wantClose(ws.StatusMessageTooBig)
-						} else if f := p.tolerant(); f.Header.OpCode != ws.OpText {
-							t.Errorf("%s: %d bytes got %+v", path, n, f.Header)
+						} else if op := p.opcode(); op != ws.OpText {
+							t.Errorf("%s: %d bytes got opcode %#x", path, n, byte(op))
 						}
 						p.Close()
 					}
@@ -306,4 +306,42 @@ func TestARouteMayHaveItsOwnDoor(t *testing.T) {
 		}
 	}
 	r.at("/first").wantClose(StatusUnauthorized)
+}
+
+// TestFunctionsThatARouteHasNot are not those of another one.
+func TestFunctionsThatARouteHasNot(t *testing.T) {
+	modes(t, func(t *testing.T, c Config) {
+		said := make(chan string, 10)
+		c.Routes = []Route{
+			{Pattern: "/opens", Handler: Handler{OnOpen: func(c *Conn) { said <- "open " + c.Route() }}},
+			{Pattern: "/messages", Handler: Handler{OnMessage: func(c *Conn, m Message) { said <- "message " + c.Route() }}},
+			{Pattern: "/closes", Handler: Handler{OnClose: func(c *Conn, how Close) { said <- "close " + c.Route() }}},
+			{Pattern: "/none"},
+		}
+		r := start(t, c)
+		for _, tt := range []struct{ path, want string }{{"/none", ""}, {"/opens", "open /opens"}, {"/messages", "message /messages"}, {"/closes", "close /closes"}} {
+			p := r.at(tt.path)
+			p.send(ws.OpText, "hello")
+			p.send(ws.OpClose, "\x03\xe8")
+			p.wantClose(ws.StatusNormalClosure)
+			p.wantEnd()
+			if tt.want != "" {
+				if got := receive(t, tt.want, said); got != tt.want {
+					t.Errorf("%s: %s", tt.path, got)
+				}
+			}
+		}
+		if len(said) != 0 || r.Stats().Panics != 0 {
+			t.Errorf("%d more calls, %d panics", len(said), r.Stats().Panics)
+		}
+	})
+	for _, h := range []Handler{{}, {OnMessage: echo}} {
+		s, err := New(Config{Routes: []Route{{Pattern: "/a", Handler: h}, {Pattern: "/b"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := s.config.Handler; d.OnOpen != nil || d.OnClose != nil || (d.OnMessage != nil) != (h.OnMessage != nil) {
+			t.Errorf("a trip to the pool is made for what no route has: %+v", d)
+		}
+	}
 }

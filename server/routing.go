@@ -155,6 +155,37 @@ func (c *Conn) route() *route {
 	return &s.routes.list[c.extra.route-1]
 }
 
+// dispatcher is a handler that calls the one of each connection's route. It takes the place of Config.Handler, so that servers without
+// Routes do nothing for them when a message comes. A function is nil if it is in all routes.
+func (s *Server) dispatcher() (h Handler) {
+	all := []Handler{s.root.Handler}
+	for i := range s.routes.list {
+		all = append(all, s.routes.list[i].Handler)
+	}
+	if slices.ContainsFunc(all, func(h Handler) bool { return h.OnOpen != nil }) {
+		h.OnOpen = func(c *Conn) {
+			if f := c.route().Handler.OnOpen; f != nil {
+				f(c)
+			}
+		}
+	}
+	if slices.ContainsFunc(all, func(h Handler) bool { return h.OnMessage != nil }) {
+		h.OnMessage = func(c *Conn, m Message) {
+			if f := c.route().Handler.OnMessage; f != nil {
+				f(c, m)
+			}
+		}
+	}
+	if slices.ContainsFunc(all, func(h Handler) bool { return h.OnClose != nil }) {
+		h.OnClose = func(c *Conn, how Close) {
+			if f := c.route().Handler.OnClose; f != nil {
+				f(c, how)
+			}
+		}
+	}
+	return h
+}
+
 // Route is the Pattern of the Route that the connection was opened on; "" if it is none of Config.Routes.
 func (c *Conn) Route() string { return c.route().Pattern }
 

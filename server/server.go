@@ -72,6 +72,9 @@ func New(c Config) (*Server, error) {
 	if err := s.routes.init(s); err != nil {
 		return nil, err
 	}
+	if len(c.Routes) > 0 {
+		s.config.Handler = s.dispatcher()
+	}
 	if c.TLS != nil {
 		s.crew = memtls.NewCrew(memtls.CrewConfig{MaxUnderWay: c.MaxTLSHandshakes, Timeout: c.HandshakeTimeout})
 	}
