@@ -312,6 +312,7 @@ func TestConfigRefuses(t *testing.T) {
 		"Drain":            {Drain: -1},
 		"Origins":          {Origins: []string{"example.com"}},
 		"Loops":            {Server: server.Config{Loops: -1}},
+		"Routes":           {Server: server.Config{Routes: []server.Route{{Pattern: "/"}}}},
 	} {
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

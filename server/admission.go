@@ -147,7 +147,7 @@ func (l *loop) expireAt(c *Conn, at time.Time) {
 	l.wheel.sooner(c.token.Slot(), c.extra.expires)
 }
 
-// Renew moves the time at which the connection ends with 4401 (Accept.Expires, Config.AuthTimeout): the peer has shown a newer token,
+// Renew moves the time at which the connection ends with 4401 (Accept.Expires, AuthTimeout): the peer has shown a newer token,
 // or its first. The zero time means never. It has no effect on a connection that has no such time, and none after the end. Any
 // goroutine.
 func (c *Conn) Renew(until time.Time) {

@@ -43,7 +43,8 @@ type Config struct {
 	// Authorize decides on a handshake that is a correct one, before 101 is written: by its path, query, headers, Origin and
 	// subprotocols, by the values in its path (Request.PathValue, with Routes), and by the client's certificates, which Request.TLS has
 	// if TLS.ClientAuth asks for them. The request is valid until it returns. The error is the answer: a *wsproto.Refusal is written as
-	// it is, any other becomes a 403 whose body does not quote the error. It runs on the pool, or on the loop with Inline. nil: SameOrigin.
+	// it is, any other becomes a 403 whose body does not quote the error. It runs on the pool, or on the loop with Inline; a panic in it is
+	// a 500, and runtime.Goexit must not be called. nil: SameOrigin.
 	Authorize func(*wsproto.Request) (Accept, error)
 
 	// Inline runs all handlers on the loop that reads the socket: the fastest way, for handlers that never block. A handler that
@@ -255,8 +256,8 @@ func SameOrigin(r *wsproto.Request) (Accept, error) {
 type Accept struct {
 	Subprotocol string                // one that the client offers (wsproto.Request.Subprotocols); "": as Route.Subprotocols says, else none
 	Header      []wsproto.HeaderField // further fields of the response, none of the handshake's own
-	Expires     time.Time             // when the connection ends with 4401, to about 50 ms, but see Conn.Renew; zero: Config.AuthTimeout from now
+	Expires     time.Time             // when the connection ends with 4401, to about 50 ms, but see Conn.Renew; zero: AuthTimeout from now
 	Value       any                   // what Conn.Value returns from OnOpen on: who the client is, say
 }
 
-var errOrigin = &wsproto.Refusal{Status: http.StatusForbidden, Reason: "origin", Body: "this origin may not connect; the server's Authorize decides which ones may\n"}
+var errOrigin = &wsproto.Refusal{Status: http.StatusForbidden, Reason: "origin", Body: "this origin may not connect\n"}

@@ -46,7 +46,7 @@ type extra struct {
 	request *wsproto.Request // Config.KeepRequest
 	secure  *secure          // over TLS; the loop's
 	deflate *deflated        // with permessage-deflate
-	pace    gate.Pace        // with Config.Rates; the loop's
+	pace    gate.Pace        // with Rates; the loop's
 	expires uint32           // the loop's: the tick at which the connection ends, 0 for never
 	route   uint32           // of Config.Routes, from 1; 0: none
 }

@@ -12,7 +12,7 @@ import (
 // the wire, the field "reason" in the log (of ends at a bound), the label in Stats, and what OnClose gets.
 type Reason uint8
 
-// The reasons for which an open connection ends.
+// The reasons for which an open connection ends. A field without a type in front is the Route's or the Config's.
 const (
 	ReasonNone           Reason = iota
 	ReasonPeer                  // the peer closed; Close.Code is the peer's
@@ -21,15 +21,15 @@ const (
 	ReasonReset                 // the transport broke: a reset or a failed write (1006)
 	ReasonProtocol              // the peer broke RFC 6455 (1002)
 	ReasonInvalidText           // a text message or a close reason was not UTF-8 (1007)
-	ReasonTooBig                // a message over Config.MaxMessage (1009)
+	ReasonTooBig                // a message over MaxMessage (1009)
 	ReasonFragments             // a message of too many frames (1008)
 	ReasonMessageTimeout        // a message was not complete within Config.MessageTimeout (1008)
 	ReasonPingTimeout           // nothing was heard within Config.PingGrace of a ping (1006)
 	ReasonSlow                  // more unsent bytes than Config.MaxOutbound, under the policy SlowClose (1013)
 	ReasonPanic                 // a handler panicked (1011)
 	ReasonShutdown              // the server is going away (1001)
-	ReasonRate                  // the peer sent more than Config.Rates allow (4429)
-	ReasonExpired               // the authentication has expired, or did not come within Config.AuthTimeout (4401)
+	ReasonRate                  // the peer sent more than Rates allow (4429)
+	ReasonExpired               // the authentication has expired, or did not come within AuthTimeout (4401)
 )
 
 // The reasons for which a connection was refused before it was open.
@@ -37,7 +37,7 @@ const (
 	ReasonRefusedRequest   Reason = iota + ReasonExpired + 1 // not an acceptable WebSocket handshake (400, 404, 405, 426, …)
 	ReasonRefusedHead                                        // a request head over its bounds (414, 431)
 	ReasonRefusedOrigin                                      // an Origin that is not this host's (403)
-	ReasonRefusedByApp                                       // Config.Authorize said no
+	ReasonRefusedByApp                                       // Authorize said no
 	ReasonRefusedFull                                        // Config.MaxConns, Route.MaxConns or Config.MaxHTTP is reached, or the server is shutting down (503)
 	ReasonHandshakeTimeout                                   // no complete request within Config.HandshakeTimeout (408)
 	ReasonHandshakeGone                                      // the peer left before its handshake was answered

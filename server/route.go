@@ -146,7 +146,8 @@ func (t *routes) register(rt *route) (err error) {
 			err = fmt.Errorf("%v", v)
 		}
 	}()
-	t.mux.Handle(rt.Pattern, rt)
+	path := max(0, strings.Index(rt.Pattern, "/"))
+	t.mux.Handle(strings.ToLower(rt.Pattern[:path])+rt.Pattern[path:], rt) // hosts are the same in any case (RFC 9110, section 4.2.3)
 	return nil
 }
 

@@ -81,6 +81,7 @@ func TestRoutes(t *testing.T) {
 			"/feed?x=/rooms/1":           "feed /feed <nil>",
 			"/rooms/1":                   "room /rooms/{room} 1",
 			"/rooms/a%2fb%20c":           "room /rooms/{room} a/b c",
+			"/rooms/a%2fb|c^":            "room /rooms/{room} a/b|c^",
 			"/rooms/lobby":               "lobby /rooms/lobby <nil>",
 			"/rooms/1/files/a/b":         "files /rooms/{room}/files/{path...} 1|a/b",
 			"/tree/":                     "tree /tree/ <nil>",
@@ -114,6 +115,25 @@ func TestRoutes(t *testing.T) {
 		}
 		r.await("counted", func(s Stats) bool { return s.Reasons[ReasonRefusedRequest] == 11 && s.Plain == 2 })
 	})
+}
+
+// TestHostsOfRoutesInAnyCase: a client that spells a host otherwise must not come to another route, with other limits.
+func TestHostsOfRoutesInAnyCase(t *testing.T) {
+	r := start(t, Config{Inline: true, Routes: []Route{
+		{Pattern: "Example.com/feed", Handler: says("strict")},
+		{Pattern: "/feed", Handler: says("lax")},
+	}})
+	for host, want := range map[string]string{
+		"example.com": "strict Example.com/feed <nil>", "EXAMPLE.com:80": "strict Example.com/feed <nil>", "example.org": "lax /feed <nil>",
+	} {
+		p := r.tcp()
+		if resp := p.exchange(strings.Replace(handshakeTo(host), "GET / ", "GET /feed ", 1)); resp.StatusCode != 101 {
+			t.Fatalf("%s: %s", host, resp.Status)
+		}
+		p.send(ws.OpText, "who are you?")
+		p.want(ws.OpText, want)
+		p.Close()
+	}
 }
 
 func TestRoutesThatCannotBe(t *testing.T) {

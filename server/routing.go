@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/roostws/roost/wsproto"
@@ -49,11 +50,11 @@ func (s *Server) routeOf(r *wsproto.Request) (*route, error) {
 	if len(s.routes.list) == 0 {
 		return &s.root, nil
 	}
-	u, err := url.ParseRequestURI(r.Path())
+	u, err := url.ParseRequestURI(bareInPaths.Replace(r.Path()))
 	if err != nil {
 		return nil, errNoRoute
 	}
-	request := &http.Request{Method: http.MethodGet, Host: r.Host(), URL: u}
+	request := &http.Request{Method: http.MethodGet, Host: strings.ToLower(r.Host()), URL: u}
 	h, _ := s.routes.mux.Handler(request)
 	rt, ok := h.(*route)
 	if !ok { // it is the mux's own: it says 404, or redirects to a path that matches
@@ -67,6 +68,10 @@ func (s *Server) routeOf(r *wsproto.Request) (*route, error) {
 	}
 	return rt, nil
 }
+
+// bareInPaths escapes what browsers send as it is and net/url takes for a reason to forget how the path was escaped: %2F would then
+// be a slash.
+var bareInPaths = strings.NewReplacer("|", "%7C", "^", "%5E")
 
 // routeNamed finds a route by its pattern, nil if there is none; "" is that of no Route.
 func (s *Server) routeNamed(pattern string) *route {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -142,6 +143,41 @@ func TestATLSHandshakeThatFails(t *testing.T) {
 			r.await("counted and gone", func(s Stats) bool {
 				return s.Reasons[ReasonHandshakeTLS]+s.Reasons[ReasonHandshakeGone] == 1
 			})
+		})
+	}
+}
+
+// TestAPanicInTheTLSSettings ends one handshake, and neither the process nor the others.
+func TestAPanicInTheTLSSettings(t *testing.T) {
+	for name, broken := range map[string]func(){
+		"panic":          func() { panic("unknown name") },
+		"runtime.Goexit": runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := serverTLS()
+			settings.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+				if hello.ServerName == "broken.test" {
+					broken()
+				}
+				return nil, nil
+			}
+			r := start(t, Config{TLS: settings, Handler: Handler{OnMessage: echo}})
+			bad := r.tls.Clone()
+			bad.ServerName = "broken.test"
+			if conn, err := tls.Dial("tcp", r.addr, bad); err == nil {
+				conn.Close()
+				t.Fatal("the handshake succeeded")
+			}
+			r.await("counted", func(s Stats) bool {
+				panics := uint64(1)
+				if name != "panic" {
+					panics = 0
+				}
+				return s.Reasons[ReasonHandshakeTLS] == 1 && s.Panics == panics
+			})
+			p := r.dial()
+			p.send(ws.OpText, "still here")
+			p.want(ws.OpText, "still here")
 		})
 	}
 }

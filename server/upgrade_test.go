@@ -187,6 +187,48 @@ func TestUpgradesThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestAnAddressWithoutAPort is what middleware that believes a proxy's header leaves; it is what the limits and RemoteAddr have.
+func TestAnAddressWithoutAPort(t *testing.T) {
+	for from, want := range map[string]string{"192.0.2.7": "192.0.2.7:0", "2001:db8::7": "[2001:db8::7]:0", "192.0.2.7:4711": "192.0.2.7:4711", "@": ""} {
+		t.Run(from, func(t *testing.T) {
+			peers := make(chan string, 1)
+			w := serveWeb(t, Config{Handler: Handler{OnOpen: func(c *Conn) { peers <- c.RemoteAddr().String() }}}, func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					r.RemoteAddr = from
+					next.ServeHTTP(rw, r)
+				})
+			})
+			if want == "" {
+				if resp := w.tcp().exchange(handshakeTo(w.addr)); resp.StatusCode != 500 {
+					t.Error(resp.Status)
+				}
+				return
+			}
+			w.dial()
+			if got := receive(t, "OnOpen", peers); got != want {
+				t.Errorf("the peer is %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestARefusalByUpgrade has the fields that it would have on a native connection.
+func TestARefusalByUpgrade(t *testing.T) {
+	refusal := &wsproto.Refusal{Status: 401, Reason: "token", Body: "who?", Header: []wsproto.HeaderField{
+		{Name: "WWW-Authenticate", Value: "Bearer"}, {Name: "WWW-Authenticate", Value: "Basic"},
+		{Name: "Content-Length", Value: "2"}, {Name: "Content-Type", Value: "text/html"},
+	}}
+	c := Config{Authorize: func(*wsproto.Request) (Accept, error) { return Accept{}, refusal }}
+	for name, addr := range map[string]*rig{"native": start(t, c), "by Upgrade": serveWeb(t, c, nil).rig} {
+		resp := addr.tcp().exchange(handshakeTo(addr.addr))
+		body, err := io.ReadAll(resp.Body)
+		if resp.StatusCode != 401 || string(body) != "who?" || err != nil || len(resp.Header.Values("WWW-Authenticate")) != 2 ||
+			resp.Header.Get("Content-Type") != "text/html" || resp.ContentLength != 4 {
+			t.Errorf("%s: %s %v %q %v", name, resp.Status, resp.Header, body, err)
+		}
+	}
+}
+
 // TestUpgradesThatCannotBe: servers that give no socket away.
 func TestUpgradesThatCannotBe(t *testing.T) {
 	request := func() *http.Request {
