@@ -36,7 +36,9 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 			t.Errorf("the third got %s", resp.Status)
 		}
 		second.Close()
-		r.await("the second is gone", func(s Stats) bool { return s.Reasons[ReasonEOF]+s.Reasons[ReasonReset] == 1 && s.Reasons[ReasonRefusedAddress] == 1 })
+		r.await("the second is gone", func(s Stats) bool {
+			return s.Reasons[ReasonEOF]+s.Reasons[ReasonReset] == 1 && s.Reasons[ReasonRefusedAddress] == 1
+		})
 		r.dial()
 		if resp := r.tcp().exchange(handshakeTo(r.addr)); resp.StatusCode != http.StatusTooManyRequests {
 			t.Errorf("after that the third got %s", resp.Status)

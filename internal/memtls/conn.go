@@ -168,6 +168,11 @@ func (c *Conn) drain(dst []byte) ([]byte, error) {
 	}
 }
 
+// Partial tells whether the last Feed ended within a record, of which nothing is
+// known before its end: neither its bytes are plaintext, nor does crypto/tls
+// have a deadline for the rest. It is for after the handshake.
+func (c *Conn) Partial() bool { return c.wire.at.have > 0 }
+
 // FeedEOF tells that the socket's stream ended. During the handshake that
 // fails it; after it, the next Feed(dst, nil) returns how the stream ended.
 func (c *Conn) FeedEOF() { c.wire.end() }
