@@ -27,6 +27,7 @@ const (
 
 	updateNotRequested = "\x18\x00\x00\x01\x00"
 	updateRequested    = "\x18\x00\x00\x01\x01"
+	closeNotify        = "\x01\x00"
 	userCanceled       = "\x01\x5a"
 	handshakeFailure   = "\x02\x28"
 	unexpectedMessage  = "\x02\x0a"
@@ -126,25 +127,32 @@ func (h *byHand) updates(n int) {
 // next reads a record, and goes on to the next key behind the server's key update.
 func (h *byHand) next() (kind byte, content string) {
 	h.t.Helper()
-	h.SetReadDeadline(neverLate())
-	header := make([]byte, 5)
-	_, err := io.ReadFull(h.br, header)
+	kind, content, err := h.tryNext()
 	if err != nil {
 		h.t.Fatalf("reading a record: %v", err)
 	}
+	return kind, content
+}
+
+func (h *byHand) tryNext() (kind byte, content string, err error) {
+	h.SetReadDeadline(neverLate())
+	header := make([]byte, 5)
+	if _, err := io.ReadFull(h.br, header); err != nil {
+		return 0, "", err
+	}
 	b := make([]byte, binary.BigEndian.Uint16(header[3:]))
-	if _, err = io.ReadFull(h.br, b); err != nil {
-		h.t.Fatalf("reading a record: %v", err)
+	if _, err := io.ReadFull(h.br, b); err != nil {
+		return 0, "", err
 	}
 	aead, nonce := h.from.next(h.t)
 	if b, err = aead.Open(b[:0], nonce, b, header); err != nil {
-		h.t.Fatalf("a record: %v", err)
+		return 0, "", err
 	}
 	kind, content = b[len(b)-1], string(b[:len(b)-1])
 	if kind == recordHandshake && content == updateNotRequested {
 		h.from.update(h.t)
 	}
-	return kind, content
+	return kind, content, nil
 }
 
 // want reads up to a record, past tickets.

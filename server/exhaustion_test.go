@@ -143,6 +143,7 @@ func TestTheServerRunsOutOfDescriptorsAndRecovers(t *testing.T) {
 	eachWay(t, func(t *testing.T, c Config) {
 		for _, engine := range poller.Engines() {
 			t.Run(engine, func(t *testing.T) {
+				t.Parallel() // in a process of its own, and waiting most of the time
 				const waiting, leaving = 100, 60
 				child, r := startChild(t, engine, c.TLS != nil)
 				other := r.bystander()

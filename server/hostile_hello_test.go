@@ -118,75 +118,71 @@ func hello(t *testing.T) []byte {
 // then.
 func TestAThousandHalfOpenHandshakesKeepNobodyWaiting(t *testing.T) {
 	const half, open, rounds = 1000, 10, 20
-	overTLS13(t, func(t *testing.T, c Config) {
-		c.Handler.OnMessage = echo
-		c.HandshakeTimeout, c.MaxTLSHandshakes = time.Hour, half
-		r := start(t, c)
-		var peers []*peer
-		for range open {
-			peers = append(peers, r.dial())
-		}
-		b := hello(t)
-		var stalled []net.Conn
-		stall := func() {
-			conn, err := net.Dial("tcp", r.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { conn.Close() })
-			if _, err := conn.Write(b); err != nil {
-				t.Fatal(err)
-			}
-			stalled = append(stalled, conn)
-		}
-		underWay := func(n int) func() bool {
-			return func() bool { got, waiting := r.crew.Load(); return got == n && waiting == 0 }
-		}
-		for range half - 1 {
-			stall()
-		}
-		await(t, "the half-open handshakes", underWay(half-1))
-		exchange := func() {
-			for _, p := range peers {
-				p.send(ws.OpText, "hello")
-			}
-			for _, p := range peers {
-				p.want(ws.OpText, "hello")
-			}
-		}
-		for range rounds {
-			exchange()
-		}
-		peers = append(peers, r.dial()) // in the last place
-		await(t, "the last place to be free again", underWay(half-1))
-		stall()
-		await(t, "all places to be taken", underWay(half))
-
-		late, dialed := (*peer)(nil), make(chan error, 1)
-		go func() {
-			var err error
-			late, _, err = r.dialWith(ws.Dialer{}, "/")
-			dialed <- err
-		}()
-		await(t, "another one to wait", func() bool { _, waiting := r.crew.Load(); return waiting == 1 })
-		for range rounds {
-			exchange()
-		}
-		if got, waiting := r.crew.Load(); got != half || waiting != 1 || len(dialed) > 0 {
-			t.Errorf("%d handshakes are under way and %d wait, want %d and 1", got, waiting, half)
-		}
-		stalled[0].Close()
-		if err := receive(t, "the one who waited", dialed); err != nil {
+	r := start(t, Config{TLS: serverTLS(), HandshakeTimeout: time.Hour, MaxTLSHandshakes: half, Handler: Handler{OnMessage: echo}})
+	var peers []*peer
+	for range open {
+		peers = append(peers, r.dial())
+	}
+	b := hello(t)
+	var stalled []net.Conn
+	stall := func() {
+		conn, err := net.Dial("tcp", r.addr)
+		if err != nil {
 			t.Fatal(err)
 		}
-		peers = append(peers, late)
-		exchange()
-		for _, conn := range stalled[1:] {
-			conn.Close()
+		t.Cleanup(func() { conn.Close() })
+		if _, err := conn.Write(b); err != nil {
+			t.Fatal(err)
 		}
-		r.await("all of them to be gone", func(s Stats) bool { return s.Reasons[ReasonHandshakeGone] == half && s.Open == open+2 })
-		await(t, "no handshake to be left", underWay(0))
-	})
+		stalled = append(stalled, conn)
+	}
+	underWay := func(n int) func() bool {
+		return func() bool { got, waiting := r.crew.Load(); return got == n && waiting == 0 }
+	}
+	for range half - 1 {
+		stall()
+	}
+	await(t, "the half-open handshakes", underWay(half-1))
+	exchange := func() {
+		for _, p := range peers {
+			p.send(ws.OpText, "hello")
+		}
+		for _, p := range peers {
+			p.want(ws.OpText, "hello")
+		}
+	}
+	for range rounds {
+		exchange()
+	}
+	peers = append(peers, r.dial()) // in the last place
+	await(t, "the last place to be free again", underWay(half-1))
+	stall()
+	await(t, "all places to be taken", underWay(half))
+
+	late, dialed := (*peer)(nil), make(chan error, 1)
+	go func() {
+		var err error
+		late, _, err = r.dialWith(ws.Dialer{}, "/")
+		dialed <- err
+	}()
+	await(t, "another one to wait", func() bool { _, waiting := r.crew.Load(); return waiting == 1 })
+	for range rounds {
+		exchange()
+	}
+	if got, waiting := r.crew.Load(); got != half || waiting != 1 || len(dialed) > 0 {
+		t.Errorf("%d handshakes are under way and %d wait, want %d and 1", got, waiting, half)
+	}
+	stalled[0].Close()
+	if err := receive(t, "the one who waited", dialed); err != nil {
+		t.Fatal(err)
+	}
+	peers = append(peers, late)
+	exchange()
+	for _, conn := range stalled[1:] {
+		conn.Close()
+	}
+	r.await("all of them to be gone", func(s Stats) bool { return s.Reasons[ReasonHandshakeGone] == half && s.Open == open+2 })
+	await(t, "no handshake to be left", underWay(0))
 }
 
 // TestGarbageInsteadOfTLSIsRefused: what could be HTTP by an answer, what could be TLS by an alert, all else without a word.

@@ -24,6 +24,9 @@ func overTLS13(t *testing.T, f func(t *testing.T, c Config)) {
 // slowByHand is slowRig with a client that makes its records by hand.
 func slowByHand(t *testing.T, c Config) (*rig, *byHand, *Conn) {
 	t.Helper()
+	if c.Handler.OnMessage == nil {
+		c.Handler.OnMessage = echo
+	}
 	opened := make(chan *Conn, 8)
 	c.Handler.OnOpen = func(c *Conn) { opened <- c }
 	r := start(t, c)
@@ -110,7 +113,7 @@ func TestRecordsThatBringNothingEndTheConnectionAfterSixteen(t *testing.T) {
 	}
 }
 
-// TestAnAlertEndsTheConnection: it is not answered by one.
+// TestAnAlertEndsTheConnection, and is answered by the one that says goodbye (RFC 8446 6.1).
 func TestAnAlertEndsTheConnection(t *testing.T) {
 	overTLS13(t, func(t *testing.T, c Config) {
 		ch := closes(&c)
@@ -119,9 +122,14 @@ func TestAnAlertEndsTheConnection(t *testing.T) {
 		if how := receive(t, "OnClose", ch); how.Reason != ReasonReset || how.Err == nil {
 			t.Errorf("OnClose got %+v", how)
 		}
-		h.SetReadDeadline(neverLate())
-		if b, err := h.br.ReadByte(); err == nil {
-			t.Errorf("a record of type %d answers an alert", b)
+		for {
+			kind, content, err := h.tryNext()
+			if err != nil {
+				break
+			}
+			if kind != recordHandshake && (kind != recordAlert || content != closeNotify) { // beside tickets
+				t.Errorf("a record of type %d, %q, answers an alert", kind, content)
+			}
 		}
 	})
 }
@@ -129,13 +137,12 @@ func TestAnAlertEndsTheConnection(t *testing.T) {
 // TestAMessageInRecordsOfOneByte costs 22 times its bytes, and arrives.
 func TestAMessageInRecordsOfOneByte(t *testing.T) {
 	overTLS13(t, func(t *testing.T, c Config) {
-		c.Handler.OnMessage = echo
 		r, h, _ := slowByHand(t, c)
 		other := r.bystander()
 		payload := noise(0, 5000)
 		var b []byte
 		for _, one := range frame(ws.OpBinary, true, payload) {
-			b = append(b, h.record(recordData, string(one))...)
+			b = append(b, h.record(recordData, string([]byte{one}))...)
 		}
 		h.send(b)
 		h.want(recordData, string(ws.MustCompileFrame(ws.NewBinaryFrame(payload))))
@@ -156,10 +163,10 @@ func TestTheEndOfAStreamWithinARecordOrAMessage(t *testing.T) {
 			h.CloseWrite()
 		},
 		"close_notify within a message": func(h *byHand) {
-			h.send(slices.Concat(h.record(recordData, half), h.record(recordAlert, "\x01\x00")))
+			h.send(slices.Concat(h.record(recordData, half), h.record(recordAlert, closeNotify)))
 		},
 		"bytes behind close_notify": func(h *byHand) {
-			h.send(slices.Concat(h.record(recordData, half), h.record(recordAlert, "\x01\x00"), h.record(recordData, half)))
+			h.send(slices.Concat(h.record(recordData, half), h.record(recordAlert, closeNotify), h.record(recordData, half)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +180,7 @@ func TestTheEndOfAStreamWithinARecordOrAMessage(t *testing.T) {
 				receive(t, "OnOpen", opened)
 				end(h)
 				wantClosed(t, ch, ReasonEOF, 1006, "", false)
-				h.want(recordAlert, "\x01\x00") // close_notify, for the peer did nothing wrong in TLS
+				h.want(recordAlert, closeNotify) // the peer did nothing wrong in TLS
 				ledger.wantNothing(t)
 			})
 		})
@@ -231,6 +238,7 @@ func TestARecordThatIsNeverCompleteIsATimeout(t *testing.T) {
 					at += len(b)
 				}
 				now := h.cut(conn, b[:at], limit/2)
+				settle(conn)
 				in := r.Stats().BytesIn
 				h.send(b[at : at+1])
 				r.await("one more byte", func(s Stats) bool { return s.BytesIn == in+1 })
@@ -247,12 +255,39 @@ func TestARecordThatIsNeverCompleteIsATimeout(t *testing.T) {
 	}
 }
 
+// TestAMessageOfTheHandshakeThatIsNeverCompleteIsATimeout: crypto/tls would keep 64 KiB of it for as long as its bytes come.
+func TestAMessageOfTheHandshakeThatIsNeverCompleteIsATimeout(t *testing.T) {
+	const limit = 10 * time.Second
+	overTLS13(t, func(t *testing.T, c Config) {
+		c.MessageTimeout, c.PingAfter = limit, time.Hour
+		ch := closes(&c)
+		r, h, conn := slowByHand(t, c)
+		piece := func(content string) {
+			settle(conn)
+			in := r.Stats().BytesIn
+			b := h.record(recordHandshake, content)
+			h.send(b)
+			r.await("a piece", func(s Stats) bool { return s.BytesIn == in+uint64(len(b)) })
+		}
+		piece("\x18\x00\xff\xff") // a key update that claims to have 65,535 bytes
+		for range 15 {
+			piece("x")
+		}
+		awaitFlag(t, conn, flagPartial, false)
+		now := h.cut(conn, h.record(recordHandshake, "x"), limit/2)
+		piece("x")
+		fire(conn, now+ticks(limit/2))
+		h.want(recordData, string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1008, "message timeout")))))
+		h.Close()
+		wantClosed(t, ch, ReasonMessageTimeout, 1008, "message timeout", false)
+	})
+}
+
 // TestRecordsInPiecesAreNoTimeoutAsLongAsEachEnds: what it brings begins a time anew, or none.
 func TestRecordsInPiecesAreNoTimeoutAsLongAsEachEnds(t *testing.T) {
 	const limit = 10 * time.Second
 	overTLS13(t, func(t *testing.T, c Config) {
 		c.MessageTimeout, c.PingAfter = limit, time.Hour
-		c.Handler.OnMessage = echo
 		_, h, conn := slowByHand(t, c)
 		message := func() []byte { return h.record(recordData, string(frame(ws.OpText, true, []byte("hello")))) }
 		b := message()
@@ -289,6 +324,7 @@ func TestACutRecordDoesNotKeepAConnectionFromItsHeartbeat(t *testing.T) {
 		c.MessageTimeout, c.PingAfter, c.PingGrace = -1, time.Hour, time.Minute
 		ch := closes(&c)
 		r, h, conn := slowByHand(t, c)
+		settle(conn)
 		in := r.Stats().BytesIn
 		h.send(h.record(recordData, "never whole")[:20])
 		r.await("a part of a record", func(s Stats) bool { return s.BytesIn == in+20 })

@@ -15,12 +15,13 @@ import (
 func (p *peer) clog(r *rig, conn *Conn) (messages int) {
 	r.t.Helper()
 	p.socket().SetReadBuffer(unreadWindow)
+	kernel := p.tighten()
 	payload := noise(0, 64<<10)
 	f := p.message(ws.OpBinary, payload)
 	clogged := func() bool {
 		conn.mu.Lock()
 		defer conn.mu.Unlock()
-		return conn.out != nil && conn.out.blocked && conn.out.bytes > 1<<20
+		return conn.out != nil && conn.out.blocked && conn.out.bytes > 1<<20 && kernel.full(r.t)
 	}
 	for !clogged() {
 		in := r.Stats().BytesIn

@@ -386,6 +386,12 @@ func (p *peer) socket() *net.TCPConn {
 	return p.Conn.(*net.TCPConn)
 }
 
+// tighten is the function of that name, for the server's end of this connection.
+func (p *peer) tighten() tight {
+	p.t.Helper()
+	return tighten(p.t, p.socket().LocalAddr().(*net.TCPAddr).AddrPort())
+}
+
 // reset ends the connection without a FIN, nor a word of TLS.
 func (p *peer) reset() {
 	p.socket().SetLinger(0)

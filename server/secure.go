@@ -160,8 +160,8 @@ func (l *loop) ciphertext(c *Conn, b []byte) {
 	}
 }
 
-// cut has Config.MessageTimeout run for a record of which a part has come, as for a message: what is in it is not known before its end,
-// and its bytes count as signs of life, however slowly they come.
+// cut has Config.MessageTimeout run for a record of which a part has come, as for a message, and for a message of the handshake: what is
+// in it is not known before its end, and its bytes count as signs of life, however slowly they come.
 func (l *loop) cut(c *Conn) {
 	switch partial := c.extra.secure.tls.Partial(); {
 	case c.phase != phaseOpen:
@@ -191,9 +191,10 @@ func (l *loop) output(c *Conn) {
 	c.mu.Lock()
 	if c.out == nil || !c.out.blocked {
 		s.answers = 0
+	} else {
+		s.answers += len(b)
 	}
-	s.answers += len(b)
-	flood := s.answers > maxAnswers && c.out != nil && c.out.blocked
+	flood := s.answers > maxAnswers
 	if !flood {
 		c.pushSealedLocked(sealedEntry(b))
 	}
