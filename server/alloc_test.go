@@ -32,9 +32,6 @@ func exchanges(t *testing.T, c Config) float64 {
 			got += n
 		}
 	}
-	if *overTLS {
-		t.Skip("crypto/tls allocates")
-	}
 	for range 200 {
 		exchange()
 	}

@@ -9,7 +9,7 @@ import (
 
 // TestBroadcastReachesWhoIsOpen, in order, on every loop, and nobody else.
 func TestBroadcastReachesWhoIsOpen(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Loops = 2
 		var srv *Server
 		c.Handler.OnMessage = func(_ *Conn, m Message) {
@@ -46,18 +46,18 @@ func TestBroadcastReachesWhoIsOpen(t *testing.T) {
 
 // TestBroadcastWithASlowReader: it meets the policy, the others do not notice.
 func TestBroadcastWithASlowReader(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MaxOutbound, c.Loops = 64<<10, 1
 		ch := closes(&c)
 		var srv *Server
 		r, p, conn := slowRig(t, c, func(s *Server) { srv = s })
 		quick := r.dial()
-		clog(t, conn, make([]byte, 8<<10))
+		clog(t, conn, noise(0, 8<<10))
 		for i := 0; conn.State() == Open; i++ {
 			if i == 100 {
 				t.Fatal("the slow reader was sent 800 KiB over a bound of 64 KiB")
 			}
-			message := fmt.Sprintf("%-8192d", i)
+			message := string(noise(i, 8192))
 			srv.Broadcast(ws.OpText, []byte(message))
 			quick.want(ws.OpText, message)
 		}

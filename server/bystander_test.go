@@ -43,7 +43,7 @@ func (b *bystander) run() error {
 		want := fmt.Sprint("echo ", i)
 		begin := time.Now()
 		b.p.SetWriteDeadline(begin.Add(patience))
-		if _, err := b.p.Conn.Write(frame(ws.OpText, true, []byte(want))); err != nil {
+		if _, err := b.p.Conn.Write(b.p.message(ws.OpText, []byte(want))); err != nil {
 			return fmt.Errorf("writing %q: %w", want, err)
 		}
 		f, err := b.p.tryNext()
@@ -109,10 +109,10 @@ func (r *rig) ledger() *ledger {
 		r.root.codec.NewBuffer = func(n int) wsproto.Buffer {
 			b := pool.Get(n)
 			l.buffers.Add(1)
-			now := l.bytes.Add(int64(cap(b.Bytes())))
-			l.most.Store(max(l.most.Load(), now)) // only the loop adds
+			raise(&l.most, l.bytes.Add(int64(cap(b.Bytes()))))
 			return &entered{b, l}
 		}
+		r.inflate.NewBuffer = r.codec.NewBuffer
 		close(done)
 	})
 	receive(r.t, "the loop", done)

@@ -26,7 +26,7 @@ func wantClosed(t *testing.T, ch chan Close, reason Reason, code ws.StatusCode, 
 }
 
 func TestThePeerClosesAndGetsItsCodeBackBehindAllEchoes(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo
 		ch := closes(&c)
 		r := start(t, c)
@@ -34,7 +34,7 @@ func TestThePeerClosesAndGetsItsCodeBackBehindAllEchoes(t *testing.T) {
 			p := r.dial()
 			var all []byte
 			for range 10 {
-				all = append(all, frame(ws.OpText, true, []byte("before"))...)
+				all = append(all, p.message(ws.OpText, []byte("before"))...)
 			}
 			all = append(all, frame(ws.OpClose, true, body)...)
 			all = append(all, frame(ws.OpText, true, []byte("after a Close frame nothing counts"))...)
@@ -64,7 +64,7 @@ func TestThePeerClosesAndGetsItsCodeBackBehindAllEchoes(t *testing.T) {
 }
 
 func TestTheServerClosesAndWaitsForTheAnswer(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		states := make(chan State, 10)
 		c.Handler.OnMessage = func(c *Conn, m Message) {
 			c.Send(m.Op, m.Payload)
@@ -99,7 +99,7 @@ func TestTheServerClosesAndWaitsForTheAnswer(t *testing.T) {
 func nilTopic(c *Conn) *Topic { return c.loop.srv.NewTopic("", TopicConfig{}) }
 
 func TestAPeerThatDoesNotAnswerTheCloseFrameIsCutOff(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.CloseTimeout = 100 * time.Millisecond
 		c.Handler.OnMessage = func(c *Conn, m Message) { c.Close(1000, "") }
 		ch := closes(&c)
@@ -115,7 +115,7 @@ func TestAPeerThatDoesNotAnswerTheCloseFrameIsCutOff(t *testing.T) {
 }
 
 func TestACodeThatMustNotBeSentIs1011OnBothSides(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		ch, opened := closes(&c), make(chan *Conn, 1)
 		c.Handler.OnOpen = func(c *Conn) { opened <- c }
 		r := start(t, c)
@@ -133,7 +133,7 @@ func TestACodeThatMustNotBeSentIs1011OnBothSides(t *testing.T) {
 
 // TestNothingFollowsTheCloseFrame lets other goroutines close a connection where its loop has just looked whether it is open.
 func TestNothingFollowsTheCloseFrame(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		var topic *Topic
 		c.SilenceAfter = time.Hour
 		c.OnSilence = func(dst []byte, s *Silence) []byte {
@@ -176,18 +176,18 @@ func TestNothingFollowsTheCloseFrame(t *testing.T) {
 }
 
 func TestAnEndIsNotCleanIfOurCloseFrameDidNotLeave(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.CloseTimeout = 3 * tick
 		ch := closes(&c)
 		_, p, conn := slowRig(t, c)
-		clog(t, conn, make([]byte, 64<<10))
+		clog(t, conn, noise(0, 64<<10))
 		p.write(frame(ws.OpClose, true, ws.NewCloseFrameBody(1000, "bye")))
 		wantClosed(t, ch, ReasonPeer, 1000, "bye", false)
 	})
 }
 
 func TestEveryViolationIsAnsweredWithItsCode(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo
 		c.MaxMessage = 1000
 		ch := closes(&c)
@@ -200,7 +200,7 @@ func TestEveryViolationIsAnsweredWithItsCode(t *testing.T) {
 		}{
 			{"an unmasked frame", ws.MustCompileFrame(ws.NewTextFrame([]byte("x"))), ReasonProtocol, 1002},
 			{"a reserved opcode", frame(3, true, nil), ReasonProtocol, 1002},
-			{"a reserved bit", []byte{0xC1, 0x80, 0, 0, 0, 0}, ReasonProtocol, 1002},
+			{"a reserved bit", []byte{0xA1, 0x80, 0, 0, 0, 0}, ReasonProtocol, 1002},
 			{"text that is not UTF-8", frame(ws.OpText, true, []byte{0xff}), ReasonInvalidText, 1007},
 			{"a message over the limit", frame(ws.OpBinary, true, make([]byte, 1001)), ReasonTooBig, 1009},
 			{"a length of 2^63-1", []byte{0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4}, ReasonTooBig, 1009},
@@ -227,19 +227,20 @@ func TestEveryViolationIsAnsweredWithItsCode(t *testing.T) {
 }
 
 func TestAHalfClosedPeerStillGetsEveryEcho(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo
 		ch := closes(&c)
 		p := start(t, c).dial()
+		echoes := fewer(c, 1000)
 		var all []byte
-		for range 1000 {
-			all = append(all, frame(ws.OpBinary, true, make([]byte, 300))...)
+		for range echoes {
+			all = append(all, p.message(ws.OpBinary, make([]byte, 300))...)
 		}
 		go func() {
 			p.Conn.Write(all)
 			p.socket().CloseWrite()
 		}()
-		for range 1000 {
+		for range echoes {
 			p.want(ws.OpBinary, string(make([]byte, 300)))
 		}
 		p.SetReadDeadline(neverLate())
@@ -251,14 +252,14 @@ func TestAHalfClosedPeerStillGetsEveryEcho(t *testing.T) {
 }
 
 func TestAResetEndsTheConnection(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		opened := make(chan *Conn, 1)
 		c.Handler.OnOpen = func(c *Conn) { opened <- c }
 		ch := closes(&c)
 		r := start(t, c)
 		p := r.dial()
 		conn := receive(t, "OnOpen", opened)
-		p.write(frame(ws.OpText, true, []byte("cut"))[:5])
+		p.write(p.message(ws.OpText, []byte("cut"))[:5])
 		p.reset()
 		how := receive(t, "OnClose", ch)
 		if how.Reason != ReasonReset || how.Code != 1006 || how.Err == nil {
@@ -271,7 +272,7 @@ func TestAResetEndsTheConnection(t *testing.T) {
 }
 
 func TestAPanicEndsItsConnectionWith1011AndNoOther(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = func(c *Conn, m Message) {
 			if string(m.Payload) == "boom" {
 				panic("boom went the handler")
@@ -281,7 +282,7 @@ func TestAPanicEndsItsConnectionWith1011AndNoOther(t *testing.T) {
 		ch := closes(&c)
 		r := start(t, c)
 		p, other := r.dial(), r.dial()
-		p.write(append(frame(ws.OpText, true, []byte("boom")), frame(ws.OpText, true, []byte("not handled"))...))
+		p.write(append(p.message(ws.OpText, []byte("boom")), p.message(ws.OpText, []byte("not handled"))...))
 		if f := p.next(); f.Header.OpCode != ws.OpClose {
 			t.Errorf("got %q after the panic", f.Payload)
 		}
@@ -301,7 +302,7 @@ func TestAPanicEndsItsConnectionWith1011AndNoOther(t *testing.T) {
 }
 
 func TestAPanicInOnOpenStillLetsTheHandshakeThrough(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnOpen = func(c *Conn) { panic("open") }
 		p := start(t, c).dial()
 		p.wantClose(1011)

@@ -80,7 +80,7 @@ func TestAHandlerMaySendMoreThanTheKernelTakes(t *testing.T) {
 		size, messages := tt.size, tt.messages
 		t.Run(fmt.Sprint(messages, " of ", size), func(t *testing.T) {
 			modes(t, func(t *testing.T, c Config) {
-				total := 12 << 20 // more than the buffers of both ends
+				total := 6 << 20 // more than the buffers of both ends
 				asked := make(chan struct{}, 1)
 				c.MaxOutbound, c.MaxOutboundTotal = 64<<20, 1<<30
 				c.Handler.OnMessage = func(c *Conn, m Message) {
@@ -93,6 +93,7 @@ func TestAHandlerMaySendMoreThanTheKernelTakes(t *testing.T) {
 				}
 				r := start(t, c)
 				p := r.dial()
+				p.tighten()
 				// One read must bring one request where a message is to fill the cork. Small messages would
 				// overrun a small receive buffer by their overhead, and the kernel then drops ACKs too.
 				alone := messages == 1

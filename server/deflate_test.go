@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"fmt"
 	"io"
@@ -67,9 +66,9 @@ func TestEchoCompressed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		sizes := []int{0, 1, 50, 127, 128, 129, 1000, 5000, 70_000, 1 << 20}
-		for i := range 100 {
+		for i := range 30 {
 			size := sizes[i%len(sizes)]
-			if i >= 20 {
+			if i >= len(sizes) {
 				size = random.IntN(2000)
 			}
 			want := quote(random, size)
@@ -88,7 +87,7 @@ func TestEchoCompressed(t *testing.T) {
 // what, each message is read as it was sent.
 func TestSharedAndOwnMessagesMix(t *testing.T) {
 	deflateModes(t, func(t *testing.T, c Config, mode websocket.CompressionMode) {
-		const each = 60
+		const each = 30
 		var topic *Topic
 		opened := make(chan *Conn, 1)
 		c.Handler.OnOpen = func(c *Conn) { c.Subscribe(topic); opened <- c }
@@ -189,6 +188,7 @@ func TestRSV1WithoutTheExtension(t *testing.T) {
 	for name, compression := range map[string]Compression{"off": CompressionOff, "not offered": CompressionShared} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, Config{Compression: compression, Handler: Handler{OnMessage: echo}})
+			r.deflate = false
 			p := r.dial()
 			p.write(deflatedFrame(ws.OpText, []byte("hello")))
 			p.wantClose(1002)
@@ -258,19 +258,4 @@ func (r *rig) dialRaw(offer string) *peer {
 			return p
 		}
 	}
-}
-
-// rsv1 sets RSV1 in a frame.
-func rsv1(b []byte) []byte {
-	b[0] |= 0x40
-	return b
-}
-
-// deflatedFrame is a compressed message by the standard library (RFC 7692 7.2.1).
-func deflatedFrame(op ws.OpCode, payload []byte) []byte {
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestCompression)
-	w.Write(payload)
-	w.Flush()
-	return rsv1(frame(op, true, bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff"))))
 }

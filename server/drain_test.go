@@ -10,7 +10,7 @@ import (
 )
 
 func TestShutdownSaysGoodbyeAndWaits(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		ch := closes(&c)
 		opened := make(chan *Conn, 10)
 		c.Handler.OnOpen = func(c *Conn) { opened <- c }
@@ -22,7 +22,7 @@ func TestShutdownSaysGoodbyeAndWaits(t *testing.T) {
 		}
 		connecting := r.tcp()
 		connecting.write([]byte("GET"))
-		r.await("11 connections", func(s Stats) bool { return s.Accepted == 11 })
+		awaitHandshake(r)
 		type result struct {
 			Report
 			err error
@@ -52,8 +52,26 @@ func TestShutdownSaysGoodbyeAndWaits(t *testing.T) {
 	})
 }
 
+// awaitHandshake waits until the server has a part of a request.
+func awaitHandshake(r *rig) {
+	r.t.Helper()
+	await(r.t, "a part of a request", func() (ok bool) {
+		for _, l := range r.loops {
+			looked := make(chan struct{})
+			l.call(func() {
+				for c := range l.conns.all {
+					ok = ok || c.phase == phaseHandshake && c.life != nil
+				}
+				close(looked)
+			})
+			<-looked
+		}
+		return ok
+	})
+}
+
 func TestShutdownForcesAtTheContextsEnd(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.CloseTimeout = time.Hour
 		ch := closes(&c)
 		r := start(t, c)
@@ -72,56 +90,59 @@ func TestShutdownForcesAtTheContextsEnd(t *testing.T) {
 }
 
 func TestShutdownSpreadsItsGoodbyes(t *testing.T) {
-	c := Config{Loops: 1, DrainWindow: 20 * tick}
-	r := start(t, c)
-	const n = 100
-	var peers []*peer
-	for range n {
-		peers = append(peers, r.dial())
-	}
-	go r.Shutdown(t.Context())
-	at := make(chan time.Time, n)
-	for _, p := range peers {
-		go func() {
-			p.wantClose(1001)
-			at <- time.Now()
-			p.Close()
-		}()
-	}
-	windows := map[int64]int{}
-	for range n {
-		windows[receive(t, "a goodbye", at).UnixNano()/int64(tick)]++
-	}
-	if len(windows) < 10 {
-		t.Errorf("100 goodbyes over 20 ticks came in %d of them: %v", len(windows), windows)
-	}
-	<-r.done
+	eachWay(t, func(t *testing.T, c Config) {
+		c.Loops, c.DrainWindow = 1, 20*tick
+		r := start(t, c)
+		const n = 100
+		var peers []*peer
+		for range n {
+			peers = append(peers, r.dial())
+		}
+		go r.Shutdown(t.Context())
+		at := make(chan time.Time, n)
+		for _, p := range peers {
+			go func() {
+				p.wantClose(1001)
+				at <- time.Now()
+				p.Close()
+			}()
+		}
+		windows := map[int64]int{}
+		for range n {
+			windows[receive(t, "a goodbye", at).UnixNano()/int64(tick)]++
+		}
+		if len(windows) < 10 {
+			t.Errorf("100 goodbyes over 20 ticks came in %d of them: %v", len(windows), windows)
+		}
+		<-r.done
+	})
 }
 
 func TestShutdownWaitsForHandlers(t *testing.T) {
-	entered, release := make(chan struct{}), make(chan struct{})
-	c := Config{}
-	c.Handler.OnClose = func(*Conn, Close) { close(entered); <-release }
-	r := start(t, c)
-	p := r.dial()
-	done := make(chan error, 1)
-	go func() { _, err := r.Shutdown(t.Context()); done <- err }()
-	p.wantClose(1001)
-	p.Close()
-	receive(t, "OnClose", entered)
-	select {
-	case <-done:
-		t.Error("Shutdown returned while a handler was running")
-	default:
-	}
-	close(release)
-	if err := receive(t, "Shutdown", done); err != nil {
-		t.Error(err)
-	}
+	eachWay(t, func(t *testing.T, c Config) {
+		entered, release := make(chan struct{}), make(chan struct{})
+		c.Handler.OnClose = func(*Conn, Close) { close(entered); <-release }
+		r := start(t, c)
+		p := r.dial()
+		done := make(chan error, 1)
+		go func() { _, err := r.Shutdown(t.Context()); done <- err }()
+		p.wantClose(1001)
+		p.Close()
+		receive(t, "OnClose", entered)
+		select {
+		case <-done:
+			t.Error("Shutdown returned while a handler was running")
+		default:
+		}
+		close(release)
+		if err := receive(t, "Shutdown", done); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestALaterShutdownWaitsForTheFirstOneUntilItsOwnContextEnds(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		entered, release := make(chan struct{}), make(chan struct{})
 		c.Handler.OnClose = func(*Conn, Close) { close(entered); <-release }
 		r := start(t, c)

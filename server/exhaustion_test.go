@@ -4,6 +4,7 @@ package server
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,8 +22,12 @@ import (
 	"github.com/roostws/roost/poller"
 )
 
-// exhausted names, in the environment of a child process, the engine of TestServerOfFewDescriptors.
-const exhausted = "ROOST_EXHAUSTED_ENGINE"
+// exhausted names, in the environment of a child process, the engine of TestServerOfFewDescriptors; with overTLS behind it the server
+// speaks TLS.
+const (
+	exhausted = "ROOST_EXHAUSTED_ENGINE"
+	overTLS   = " over TLS"
+)
 
 // pauseLine is what a server logs when it cannot accept.
 const pauseLine = "accepting is paused"
@@ -43,7 +48,11 @@ func TestServerOfFewDescriptors(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 64, Max: 64}); err != nil {
 		t.Fatal(err)
 	}
+	engine, secure := strings.CutSuffix(engine, overTLS)
 	c := Config{Engine: engine, Loops: 2, HandshakeTimeout: time.Hour}
+	if secure {
+		c.TLS = serverTLS()
+	}
 	c.Handler.OnMessage = echo
 	var lines logLines
 	c.Logger = slog.New(slog.NewTextHandler(&lines, nil))
@@ -72,8 +81,12 @@ type child struct {
 	began time.Time
 }
 
-// startChild returns a rig that knows only the child's address, too.
-func startChild(t *testing.T, engine string) (*child, *rig) {
+// startChild returns a rig, too, that knows only the child's address, and with TLS believes every certificate: the child has its own.
+func startChild(t *testing.T, engine string, secure bool) (*child, *rig) {
+	r := &rig{t: t}
+	if secure {
+		engine, r.tls = engine+overTLS, &tls.Config{InsecureSkipVerify: true}
+	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestServerOfFewDescriptors$")
 	cmd.Env = append(os.Environ(), exhausted+"="+engine)
 	in, err := cmd.StdinPipe()
@@ -98,7 +111,8 @@ func startChild(t *testing.T, engine string) (*child, *rig) {
 			t.Errorf("the child: %v\n%s", err, strings.Join(c.said, "\n"))
 		}
 	})
-	return c, &rig{t: t, addr: c.answer("address")}
+	r.addr = c.answer("address")
+	return c, r
 }
 
 // answer is the rest of the child's next line that begins with a word.
@@ -126,56 +140,59 @@ func (c *child) vitals() (v vitals) {
 }
 
 func TestTheServerRunsOutOfDescriptorsAndRecovers(t *testing.T) {
-	for _, engine := range poller.Engines() {
-		t.Run(engine, func(t *testing.T) {
-			const waiting, leaving = 100, 60
-			child, r := startChild(t, engine)
-			other := r.bystander()
-			var peers []*peer
-			for range waiting { // the kernel's backlog takes those that the server cannot
-				peers = append(peers, r.tcp())
-			}
-			var v vitals
-			await(t, "accepting to be paused, again and again", func() bool {
-				v = child.vitals()
-				return v.AcceptPauses >= 30
-			})
-			if v.Accepted > 64 || v.Accepted < 32 {
-				t.Errorf("%d connections were accepted by a process of 64 descriptors", v.Accepted)
-			}
-			// Each of the two loops tries again every acceptRetry ticks; more often would be a loop that spins.
-			passed := time.Since(child.began)
-			if most := 2 * (passed/(acceptRetry*tick) + 2); v.AcceptPauses > uint64(most) {
-				t.Errorf("accepting was paused %d times in %v, more than %d", v.AcceptPauses, passed, most)
-			}
-			if most := int(passed/time.Second) + 1; v.Lines < 1 || v.Lines > most {
-				t.Errorf("the log says %d times in %v that accepting is paused, want once a second at most", v.Lines, passed)
-			}
+	eachWay(t, func(t *testing.T, c Config) {
+		for _, engine := range poller.Engines() {
+			t.Run(engine, func(t *testing.T) {
+				t.Parallel() // in a process of its own, and waiting most of the time
+				const waiting, leaving = 100, 60
+				child, r := startChild(t, engine, c.TLS != nil)
+				other := r.bystander()
+				var peers []*peer
+				for range waiting { // the kernel's backlog takes those that the server cannot
+					peers = append(peers, r.tcp())
+				}
+				var v vitals
+				await(t, "accepting to be paused, again and again", func() bool {
+					v = child.vitals()
+					return v.AcceptPauses >= 30
+				})
+				if v.Accepted > 64 || v.Accepted < 32 {
+					t.Errorf("%d connections were accepted by a process of 64 descriptors", v.Accepted)
+				}
+				// Each of the two loops tries again every acceptRetry ticks; more often would be a loop that spins.
+				passed := time.Since(child.began)
+				if most := 2 * (passed/(acceptRetry*tick) + 2); v.AcceptPauses > uint64(most) {
+					t.Errorf("accepting was paused %d times in %v, more than %d", v.AcceptPauses, passed, most)
+				}
+				if most := int(passed/time.Second) + 1; v.Lines < 1 || v.Lines > most {
+					t.Errorf("the log says %d times in %v that accepting is paused, want once a second at most", v.Lines, passed)
+				}
 
-			for _, p := range peers[:leaving] {
-				p.reset()
-			}
-			for _, p := range peers[leaving:] { // some were accepted before, some wait in the backlog
-				p.write([]byte(upgrade))
-			}
-			for _, p := range peers[leaving:] {
-				p.wantUpgrade()
-				p.send(ws.OpText, "recovered")
-				p.want(ws.OpText, "recovered")
-			}
-			last := r.dial()
-			last.send(ws.OpText, "as if nothing had been")
-			last.want(ws.OpText, "as if nothing had been")
-			other.finish()
-			await(t, "the counters", func() bool {
-				v = child.vitals()
-				return v.Open == waiting-leaving+2 && v.Opened == waiting-leaving+2 && v.Reasons[ReasonHandshakeGone] == leaving
+				for _, p := range peers[:leaving] {
+					p.reset()
+				}
+				for _, p := range peers[leaving:] { // some were accepted before, some wait in the backlog
+					p.write([]byte(upgrade))
+				}
+				for _, p := range peers[leaving:] {
+					p.wantUpgrade()
+					p.send(ws.OpText, "recovered")
+					p.want(ws.OpText, "recovered")
+				}
+				last := r.dial()
+				last.send(ws.OpText, "as if nothing had been")
+				last.want(ws.OpText, "as if nothing had been")
+				other.finish()
+				await(t, "the counters", func() bool {
+					v = child.vitals()
+					return v.Open == waiting-leaving+2 && v.Opened == waiting-leaving+2 && v.Reasons[ReasonHandshakeGone] == leaving
+				})
+				if pauses := v.AcceptPauses; child.vitals().AcceptPauses != pauses {
+					t.Error("accepting is still paused now and then")
+				}
 			})
-			if pauses := v.AcceptPauses; child.vitals().AcceptPauses != pauses {
-				t.Error("accepting is still paused now and then")
-			}
-		})
-	}
+		}
+	})
 }
 
 func TestALogLineOfAKindComesOnceASecond(t *testing.T) {

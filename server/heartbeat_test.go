@@ -65,7 +65,7 @@ func engines(t *testing.T, f func(t *testing.T, c Config)) {
 }
 
 func TestAConnectionThatIsNotReadIsNotPingedButKeepsItsHeartbeat(t *testing.T) {
-	engines(t, func(t *testing.T, c Config) {
+	attacksOnPool(t, func(t *testing.T, c Config) {
 		c.PingAfter, c.MessageTimeout = 30*time.Second, 40*time.Minute
 		r, p, conn, rest, release := stalled(t, c)
 		last := lastHeard(conn)
@@ -91,7 +91,7 @@ func TestAConnectionThatIsNotReadIsNotPingedButKeepsItsHeartbeat(t *testing.T) {
 }
 
 func TestTheGraceBeginsWithThePingHoweverLateThatIs(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.PingAfter, c.PingGrace = time.Second, 10*time.Second
 		ch := closes(&c)
 		_, p, conn := slowRig(t, c)
@@ -111,7 +111,7 @@ func TestTheGraceBeginsWithThePingHoweverLateThatIs(t *testing.T) {
 }
 
 func TestAMessageDoesNotTimeOutWhileItIsNotRead(t *testing.T) {
-	engines(t, func(t *testing.T, c Config) {
+	attacksOnPool(t, func(t *testing.T, c Config) {
 		c.MessageTimeout = 10 * time.Second
 		ch := closes(&c)
 		r, p, conn, rest, release := stalled(t, c)

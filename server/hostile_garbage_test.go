@@ -20,7 +20,7 @@ func TestGarbageInsteadOfHTTPGetsAnAnswer(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(i*i>>3 ^ i | 0x80)
 	}
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo
 		r := start(t, c)
 		other := r.bystander()
@@ -74,7 +74,7 @@ func TestGarbageInsteadOfHTTPGetsAnAnswer(t *testing.T) {
 func TestSixtyFourKiBOfHeadersGet431(t *testing.T) {
 	const size = 64 << 10
 	start431 := "GET / HTTP/1.1\r\nHost: h\r\n"
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo
 		r := start(t, c)
 		other := r.bystander()
@@ -139,7 +139,7 @@ func (h *heard) Read(b []byte) (int, error) {
 }
 
 func TestFramesThatLieAboutTheirLengthCostNothing(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		const peers = 50
 		c.Loops = 1
 		c.MaxMessage = 256 << 20
@@ -158,7 +158,7 @@ func TestFramesThatLieAboutTheirLengthCostNothing(t *testing.T) {
 					op = byte(ws.OpContinuation)
 				}
 				p := r.dial()
-				p.write([]byte(open + string([]byte{0x80 | op, 0xff}) + length + "mask" + "some payload"))
+				p.write(p.begins([]byte(open + string([]byte{0x80 | op, 0xff}) + length + "mask" + "some payload")))
 				p.wantClose(1009)
 				p.wantEnd()
 				p.Close()
@@ -176,7 +176,7 @@ func TestFramesThatLieAboutTheirLengthCostNothing(t *testing.T) {
 		var all []*peer
 		for range peers {
 			p := r.dial()
-			p.write(claim)
+			p.write(p.begins(claim))
 			all = append(all, p)
 			sent += uint64(len(claim))
 		}
@@ -196,8 +196,8 @@ func TestFramesThatLieAboutTheirLengthCostNothing(t *testing.T) {
 
 // TestAFloodOfGarbageLeavesNothing has many peers send bytes that are wrong at once, and leave or stay as they like.
 func TestAFloodOfGarbageLeavesNothing(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
-		const peers = 300
+	attacks(t, func(t *testing.T, c Config) {
+		const peers = 100
 		c.Handler.OnMessage = echo
 		r := start(t, c)
 		other := r.bystander()
@@ -221,7 +221,11 @@ func TestAFloodOfGarbageLeavesNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		r.await("all to be refused", func(s Stats) bool { return s.Reasons[ReasonRefusedRequest] == peers && s.Accepted == peers+1 })
+		// Over TLS who leaves has not read the server's tickets, and so resets the connection, perhaps before its garbage is seen.
+		r.await("all to be refused", func(s Stats) bool {
+			return s.Accepted == peers+1 && s.Reasons[ReasonRefusedRequest] >= peers/2 &&
+				(s.Reasons[ReasonRefusedRequest] == peers || r.tls != nil && s.Reasons[ReasonRefusedRequest]+s.Reasons[ReasonHandshakeGone] == peers)
+		})
 		other.finish()
 	})
 }

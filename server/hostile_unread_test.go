@@ -15,12 +15,13 @@ import (
 func (p *peer) clog(r *rig, conn *Conn) (messages int) {
 	r.t.Helper()
 	p.socket().SetReadBuffer(unreadWindow)
-	payload := bytes.Repeat([]byte("clog"), 16<<10)
-	f := frame(ws.OpBinary, true, payload)
+	kernel := p.tighten()
+	payload := noise(0, 64<<10)
+	f := p.message(ws.OpBinary, payload)
 	clogged := func() bool {
 		conn.mu.Lock()
 		defer conn.mu.Unlock()
-		return conn.out != nil && conn.out.blocked && conn.out.bytes > 1<<20
+		return conn.out != nil && conn.out.blocked && conn.out.bytes > 1<<20 && kernel.full(r.t)
 	}
 	for !clogged() {
 		in := r.Stats().BytesIn
@@ -34,7 +35,7 @@ func (p *peer) clog(r *rig, conn *Conn) (messages int) {
 // wantClogged reads what clog has asked for.
 func (p *peer) wantClogged(messages int, between func(ws.Frame)) {
 	p.t.Helper()
-	payload := bytes.Repeat([]byte("clog"), 16<<10)
+	payload := noise(0, 64<<10)
 	for messages > 0 {
 		f := p.next()
 		if f.Header.OpCode != ws.OpBinary && between != nil {
@@ -50,7 +51,7 @@ func (p *peer) wantClogged(messages int, between func(ws.Frame)) {
 
 func TestAFloodOfPingsFromAPeerThatNeverReadsQueuesOnePong(t *testing.T) {
 	const pings = 20000
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		var handled atomic.Int64
 		c.Handler.OnMessage = func(c *Conn, m Message) {
 			c.Send(m.Op, m.Payload)
@@ -112,7 +113,7 @@ func TestAFloodOfPingsFromAPeerThatNeverReadsQueuesOnePong(t *testing.T) {
 }
 
 func TestAHalfClosedPeerThatHasNotReadYetLosesNothing(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Handler.OnMessage = echo
 		c.MaxOutbound, c.CloseTimeout = 64<<20, time.Hour
 		ch := closes(&c)

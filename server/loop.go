@@ -349,7 +349,7 @@ func (l *loop) end(c *Conn, how Close) {
 	}
 	mute := c.state.Load() & muted
 	c.state.Store(uint32(Closed) | mute)
-	l.closeTLS(c)
+	cutOff := c.out != nil
 	if o := c.out; o != nil {
 		for i := o.head; i < len(o.queue); i++ {
 			e := &o.queue[i]
@@ -372,6 +372,9 @@ func (l *loop) end(c *Conn, how Close) {
 	c.mu.Unlock()
 	if subs != nil {
 		l.unsubscribeAll(subs)
+	}
+	if !cutOff {
+		l.closeTLS(c)
 	}
 	l.engine.Close(c.token)
 	l.forget(c)

@@ -71,82 +71,97 @@ func offer(t *testing.T, c *Conn, from, to int) {
 func message(i int) []byte { return fmt.Appendf(nil, "%-98d", i) }
 
 func TestWhatTheKernelRefusedMayBeDroppedUnlessTheEngineHoldsIt(t *testing.T) {
-	for _, holds := range []bool{false, true} {
-		t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
-			r, p, conn := slowRig(t, Config{Slow: SlowDropOldest, MaxOutbound: 300})
-			open := choke(conn, &choked{room: 150, holds: holds})
-			offer(t, conn, 0, 3)
-			conn.Send(ws.OpText, message(3)) // 0 is gone and 1 in part: this one has room, the next one has not
-			if got := conn.Send(ws.OpText, message(4)); got != Queued {
-				t.Errorf("a message over the bound was %v, want queued, as an older one was not written yet", got)
-			}
-			if n := r.Stats().Dropped; n != 1 {
-				t.Errorf("Dropped is %d, want 1", n)
-			}
-			open()
-			wanted := []int{0, 1, 3, 4}
-			if holds {
-				wanted = []int{0, 1, 2, 4}
-			}
-			for _, i := range wanted {
-				p.want(ws.OpText, string(message(i)))
-			}
-		})
-	}
+	eachWay(t, func(t *testing.T, c Config) {
+		for _, holds := range []bool{false, true} {
+			t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
+				c := c
+				c.Slow, c.MaxOutbound = SlowDropOldest, 300
+				r, p, conn := slowRig(t, c)
+				holds := holds || r.tls != nil // what is encrypted must go, too
+				open := choke(conn, &choked{room: 150, holds: holds})
+				offer(t, conn, 0, 3)
+				conn.Send(ws.OpText, message(3)) // 0 is gone and 1 in part: this one has room, the next one has not
+				if got := conn.Send(ws.OpText, message(4)); got != Queued {
+					t.Errorf("a message over the bound was %v, want queued, as an older one was not written yet", got)
+				}
+				if n := r.Stats().Dropped; n != 1 {
+					t.Errorf("Dropped is %d, want 1", n)
+				}
+				open()
+				wanted := []int{0, 1, 3, 4}
+				if holds {
+					wanted = []int{0, 1, 2, 4}
+				}
+				for _, i := range wanted {
+					p.want(ws.OpText, string(message(i)))
+				}
+			})
+		}
+	})
 }
 
 func TestTheNewestMessageIsDroppedOnlyIfTheEngineHoldsAllOthers(t *testing.T) {
-	for _, holds := range []bool{false, true} {
-		t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
-			r, p, conn := slowRig(t, Config{Slow: SlowDropOldest, MaxOutbound: 400})
-			open := choke(conn, &choked{room: 50, holds: holds})
-			offer(t, conn, 0, 4)
-			want, wanted := Queued, []int{0, 2, 3, 4}
-			if holds {
-				want, wanted = Dropped, []int{0, 1, 2, 3}
-			}
-			if got := conn.Send(ws.OpText, message(4)); got != want {
-				t.Errorf("a message over the bound was %v, want %v", got, want)
-			}
-			if n := r.Stats().Dropped; n != 1 {
-				t.Errorf("Dropped is %d, want 1", n)
-			}
-			open()
-			for _, i := range wanted {
-				p.want(ws.OpText, string(message(i)))
-			}
-			conn.Send(ws.OpText, []byte("end"))
-			p.want(ws.OpText, "end")
-		})
-	}
+	eachWay(t, func(t *testing.T, c Config) {
+		for _, holds := range []bool{false, true} {
+			t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
+				c := c
+				c.Slow, c.MaxOutbound = SlowDropOldest, 400
+				r, p, conn := slowRig(t, c)
+				holds := holds || r.tls != nil
+				open := choke(conn, &choked{room: 50, holds: holds})
+				offer(t, conn, 0, 4)
+				want, wanted := Queued, []int{0, 2, 3, 4}
+				if holds {
+					want, wanted = Dropped, []int{0, 1, 2, 3}
+				}
+				if got := conn.Send(ws.OpText, message(4)); got != want {
+					t.Errorf("a message over the bound was %v, want %v", got, want)
+				}
+				if n := r.Stats().Dropped; n != 1 {
+					t.Errorf("Dropped is %d, want 1", n)
+				}
+				open()
+				for _, i := range wanted {
+					p.want(ws.OpText, string(message(i)))
+				}
+				conn.Send(ws.OpText, []byte("end"))
+				p.want(ws.OpText, "end")
+			})
+		}
+	})
 }
 
 func TestWhatTheKernelRefusedMayBeReplacedUnlessTheEngineHoldsIt(t *testing.T) {
-	for _, holds := range []bool{false, true} {
-		t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
-			_, p, conn := slowRig(t, Config{Slow: SlowConflate})
-			open := choke(conn, &choked{room: 50, holds: holds})
-			offer(t, conn, 1, 4)
-			want, wanted := Conflated, []int{1, 2, 9}
-			if holds {
-				want, wanted = Queued, []int{1, 2, 3, 9}
-			}
-			if got := conn.SendLatest("3", ws.OpText, message(9)); got != want {
-				t.Errorf("a newer value was %v, want %v", got, want)
-			}
-			if got := conn.SendLatest("1", ws.OpText, message(10)); got != Queued { // the old one is gone in part
-				t.Errorf("a newer value than one that is being written was %v, want queued", got)
-			}
-			open()
-			for _, i := range append(wanted, 10) {
-				p.want(ws.OpText, string(message(i)))
-			}
-		})
-	}
+	eachWay(t, func(t *testing.T, c Config) {
+		for _, holds := range []bool{false, true} {
+			t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
+				c := c
+				c.Slow = SlowConflate
+				r, p, conn := slowRig(t, c)
+				holds := holds || r.tls != nil
+				open := choke(conn, &choked{room: 50, holds: holds})
+				offer(t, conn, 1, 4)
+				want, wanted := Conflated, []int{1, 2, 9}
+				if holds {
+					want, wanted = Queued, []int{1, 2, 3, 9}
+				}
+				if got := conn.SendLatest("3", ws.OpText, message(9)); got != want {
+					t.Errorf("a newer value was %v, want %v", got, want)
+				}
+				if got := conn.SendLatest("1", ws.OpText, message(10)); got != Queued { // the old one is gone in part
+					t.Errorf("a newer value than one that is being written was %v, want queued", got)
+				}
+				open()
+				for _, i := range append(wanted, 10) {
+					p.want(ws.OpText, string(message(i)))
+				}
+			})
+		}
+	})
 }
 
 func TestAConnectionThatFillsItsQueueAsItEmptiesGivesWay(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		const n = 10 * maxRounds
 		r, p, conn := slowRig(t, c)
 		writes, next := map[uint64]int{}, 0
@@ -180,7 +195,7 @@ func TestAConnectionThatFillsItsQueueAsItEmptiesGivesWay(t *testing.T) {
 }
 
 func TestAQueueOfMoreThanATurnsWritesIsWrittenInTheNextOnes(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Slow = SlowDropOldest // so that messages are not packed
 		const n = 2*maxRounds*maxIov + 1
 		_, p, conn := slowRig(t, c)
@@ -192,7 +207,7 @@ func TestAQueueOfMoreThanATurnsWritesIsWrittenInTheNextOnes(t *testing.T) {
 }
 
 func TestABurstInOneTurnMakesNoReaderSlow(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		const n = 300
 		c.Loops, c.MaxOutbound = 1, 8<<10
 		var topic *Topic
@@ -214,14 +229,14 @@ func TestABurstInOneTurnMakesNoReaderSlow(t *testing.T) {
 }
 
 func TestOthersBacklogDoesNotCountAgainstAPeerThatReads(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Loops, c.MaxOutboundTotal = 1, 128<<10
 		second := wsproto.Prepare(ws.OpText, []byte("second"))
 		c.Handler.OnMessage = func(c *Conn, m Message) { c.Send(ws.OpText, []byte("first")); c.SendPrepared(second) }
 		r, _, slow := slowRig(t, c)
-		clog(t, slow, make([]byte, 8<<10))
+		clog(t, slow, noise(0, 8<<10))
 		for slow.loop.unsent.Load() <= int64(c.MaxOutboundTotal) {
-			if got := slow.Send(ws.OpBinary, make([]byte, 8<<10)); got != Queued {
+			if got := slow.Send(ws.OpBinary, noise(0, 8<<10)); got != Queued {
 				t.Fatalf("a message under the bound was %v", got)
 			}
 		}
@@ -238,12 +253,12 @@ func TestOthersBacklogDoesNotCountAgainstAPeerThatReads(t *testing.T) {
 }
 
 func TestReplacedValuesThatGrowStayWithinTheBound(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Slow, c.MaxOutbound = SlowConflate, 64<<10
 		_, p, conn := slowRig(t, c)
-		filler := clog(t, conn, make([]byte, 8<<10))
+		filler := clog(t, conn, noise(0, 8<<10))
 		const keys = 20
-		value := func(i int) []byte { return bytes.Repeat([]byte{'a' + byte(i)}, 20<<10) }
+		value := func(i int) []byte { return noise(i, 20<<10) }
 		for i := range keys {
 			conn.SendLatest(strconv.Itoa(i), ws.OpText, []byte("small"))
 		}
@@ -266,7 +281,7 @@ func TestReplacedValuesThatGrowStayWithinTheBound(t *testing.T) {
 }
 
 func TestASubscriberThatCatchesUpGetsEveryTopicsNewestWhateverTheBound(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		for _, policy := range []SlowPolicy{SlowClose, SlowDropOldest} {
 			t.Run(fmt.Sprint("policy ", policy), func(t *testing.T) {
 				c := c
@@ -280,10 +295,10 @@ func TestASubscriberThatCatchesUpGetsEveryTopicsNewestWhateverTheBound(t *testin
 				for _, topic := range topics {
 					conn.Subscribe(topic)
 				}
-				filler := clog(t, conn, make([]byte, 8<<10))
+				filler := clog(t, conn, noise(0, 8<<10))
 				for i, topic := range topics {
 					topic.Publish(Publication{Op: ws.OpText, Payload: []byte("outdated")})
-					topic.Publish(Publication{Op: ws.OpText, Payload: fmt.Appendf(nil, "%-4096d", i)})
+					topic.Publish(Publication{Op: ws.OpText, Payload: append(fmt.Appendf(nil, "%d ", i), noise(i, 4096)...)})
 				}
 				settle(conn)
 				for range filler {
@@ -292,7 +307,8 @@ func TestASubscriberThatCatchesUpGetsEveryTopicsNewestWhateverTheBound(t *testin
 				var got []int
 				for range topics {
 					f := p.next()
-					i, err := strconv.Atoi(string(bytes.TrimSpace(f.Payload)))
+					number, _, _ := bytes.Cut(f.Payload, []byte(" "))
+					i, err := strconv.Atoi(string(number))
 					if err != nil {
 						t.Fatalf("opcode %#x %.80q comes after %v", byte(f.Header.OpCode), f.Payload, got)
 					}

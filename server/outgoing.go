@@ -41,13 +41,20 @@ func (m *outgoing) release() {
 	}
 }
 
-// deflate builds the frame compressed, if that makes it smaller.
+// deflate builds the frame compressed, if that makes it smaller. A queue counts the frame's bytes against its bound, and so must not keep
+// a buffer that was lent for many more; under SlowClose it may, since other messages are put into it (Conn.extendLocked).
 func (m *outgoing) deflate(s *Server, d *deflated) {
 	// A message that only makes later ones smaller may itself grow by a few bytes.
 	const growth = 16
 	m.owner = pool.Get(m.n + growth)
 	m.frame = s.deflater.AppendFrame(m.owner.Bytes()[:0], m.op, m.payload, d.bits, d.out)
 	m.n = len(m.frame)
+	if s.config.Slow != SlowClose && m.n <= cap(m.owner.Bytes())/2 {
+		fitting := pool.Get(m.n)
+		copy(fitting.Bytes(), m.frame)
+		m.owner.Release()
+		m.owner, m.frame = fitting, fitting.Bytes()
+	}
 }
 
 // copyFrame builds a frame in a buffer of its own.

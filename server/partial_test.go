@@ -50,22 +50,31 @@ func subscribed(t *testing.T, c Config, topic **Topic) (*rig, *peer, *Conn) {
 	return r, p, conn
 }
 
-// partly runs f for each way past the queue, with a kernel that takes k bytes of the first message, a frame of 100.
-func partly(t *testing.T, c Config, f func(t *testing.T, r *rig, p *peer, conn *Conn, k int, open func())) {
-	var topic *Topic
-	for _, way := range pasts(&topic) {
-		for _, k := range []int{0, 1, 50, 99} {
-			t.Run(fmt.Sprint(way.name, " ", k), func(t *testing.T) {
-				r, p, conn := subscribed(t, c, &topic)
-				open := choke(conn, &choked{room: k})
-				way.give(t, r, p, conn, message(0))
-				if n := conn.Buffered(); n != 100-k {
-					t.Fatalf("%d bytes are buffered, want %d", n, 100-k)
-				}
-				f(t, r, p, conn, k, open)
-			})
+// partly runs f for each way past the queue, with a kernel that takes k bytes of the first message, a frame of 100, or the record
+// that it is in. Bound is the Config's MaxOutbound, to which a record's overhead is added. Whether the first message is begun, so that it
+// must go on, f is told: over TLS it is in any case, because it is encrypted.
+func partly(t *testing.T, policy SlowPolicy, bound int, f func(t *testing.T, r *rig, p *peer, conn *Conn, begun bool, open func())) {
+	eachWay(t, func(t *testing.T, c Config) {
+		var topic *Topic
+		for _, way := range pasts(&topic) {
+			for _, k := range []int{0, 1, 50, 99} {
+				t.Run(fmt.Sprint(way.name, " ", k), func(t *testing.T) {
+					c := c
+					c.Slow, c.MaxOutbound = policy, bound
+					if c.TLS != nil {
+						c.MaxOutbound += recordOverhead
+					}
+					r, p, conn := subscribed(t, c, &topic)
+					open := choke(conn, &choked{room: k})
+					way.give(t, r, p, conn, message(0))
+					if n, want := conn.Buffered(), 100+r.overhead()-k; n != want {
+						t.Fatalf("%d bytes are buffered, want %d", n, want)
+					}
+					f(t, r, p, conn, k > 0 || r.tls != nil, open)
+				})
+			}
 		}
-	}
+	})
 }
 
 // wantMessages reads exactly these, and a last one that is sent behind them, and checks the counters.
@@ -80,12 +89,12 @@ func (p *peer) wantMessages(r *rig, c *Conn, numbers ...int) {
 }
 
 func TestMessagesBehindAPartWrittenOneAreDropped(t *testing.T) {
-	partly(t, Config{Slow: SlowDropOldest, MaxOutbound: 300}, func(t *testing.T, r *rig, p *peer, conn *Conn, k int, open func()) {
+	partly(t, SlowDropOldest, 300, func(t *testing.T, r *rig, p *peer, conn *Conn, begun bool, open func()) {
 		for i := 1; i <= 100; i++ {
 			if got := conn.Send(ws.OpText, message(i)); got != Queued {
 				t.Fatalf("message %d was %v", i, got)
 			}
-			if n := conn.Buffered(); n > 300 {
+			if n := conn.Buffered(); n > 300+r.overhead() {
 				t.Fatalf("%d bytes are buffered", n)
 			}
 		}
@@ -99,8 +108,8 @@ func TestMessagesBehindAPartWrittenOneAreDropped(t *testing.T) {
 			t.Errorf("%d messages were dropped, want 98", n)
 		}
 		open()
-		first := 0 // it is gone in part, and so must go
-		if k == 0 {
+		first := 0
+		if !begun {
 			first = 98
 		}
 		p.wantMessages(r, conn, first, 99, 100)
@@ -108,7 +117,7 @@ func TestMessagesBehindAPartWrittenOneAreDropped(t *testing.T) {
 }
 
 func TestMessagesBehindAPartWrittenOneAreReplaced(t *testing.T) {
-	partly(t, Config{Slow: SlowConflate, MaxOutbound: 300}, func(t *testing.T, r *rig, p *peer, conn *Conn, _ int, open func()) {
+	partly(t, SlowConflate, 300, func(t *testing.T, r *rig, p *peer, conn *Conn, _ bool, open func()) {
 		for i, want := range []Result{Queued, Conflated, Conflated} {
 			if got := conn.SendLatest("key", ws.OpText, message(1+i)); got != want {
 				t.Errorf("value %d was %v, want %v", i, got, want)
@@ -120,21 +129,21 @@ func TestMessagesBehindAPartWrittenOneAreReplaced(t *testing.T) {
 }
 
 func TestMessagesBehindAPartWrittenOneAreDiscardedByACloseForSlowness(t *testing.T) {
-	partly(t, Config{MaxOutbound: 300}, func(t *testing.T, r *rig, p *peer, conn *Conn, k int, open func()) {
+	partly(t, SlowClose, 300, func(t *testing.T, r *rig, p *peer, conn *Conn, begun bool, open func()) {
 		for i := 1; conn.Send(ws.OpText, message(i)) == Queued; i++ {
-			if i == 3 && k == 0 || i == 4 {
+			if i == 3 && !begun || i == 4 {
 				t.Fatalf("message %d was queued over the bound", i)
 			}
 		}
 		dropped, out := uint64(2), uint64(1)
-		if k == 0 {
+		if !begun {
 			dropped, out = 3, 0
 		}
 		if n := r.Stats().Dropped; n != dropped {
 			t.Errorf("%d messages were dropped, want %d", n, dropped)
 		}
 		open()
-		if k > 0 {
+		if begun {
 			p.want(ws.OpText, string(message(0)))
 		}
 		if got, want := told(p.next()), "close "+reasonTable[ReasonSlow].text; got != want {
@@ -149,9 +158,11 @@ func TestMessagesBehindAPartWrittenOneAreDiscardedByACloseForSlowness(t *testing
 // TestAMessageLargerThanTheBoundMayGoPastTheQueue, as it may go into one in which nothing is unsent.
 func TestAMessageLargerThanTheBoundMayGoPastTheQueue(t *testing.T) {
 	for _, policy := range []SlowPolicy{SlowClose, SlowDropOldest, SlowConflate} {
-		partly(t, Config{Slow: policy, MaxOutbound: 10}, func(t *testing.T, r *rig, p *peer, conn *Conn, _ int, open func()) {
-			open()
-			p.wantMessages(r, conn, 0)
+		t.Run(fmt.Sprint("policy ", policy), func(t *testing.T) {
+			partly(t, policy, 10, func(t *testing.T, r *rig, p *peer, conn *Conn, _ bool, open func()) {
+				open()
+				p.wantMessages(r, conn, 0)
+			})
 		})
 	}
 }

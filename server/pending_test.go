@@ -14,7 +14,7 @@ func publish(topic *Topic, from, to uint64) {
 }
 
 func TestABusyLoopsPublicationsWaitUpToMaxPendingAndThenShowAsAGap(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Loops, c.MaxPending = 1, 8
 		var topic *Topic
 		r, p, conn := slowRig(t, c, func(s *Server) { topic = s.NewTopic("t", TopicConfig{}) })
@@ -49,7 +49,7 @@ func TestABusyLoopsPublicationsWaitUpToMaxPendingAndThenShowAsAGap(t *testing.T)
 }
 
 func TestAnOverrunLoopOwesAConflatingTopicOnlyTheNewest(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Loops, c.MaxPending = 1, 8
 		var early, late *Topic
 		r, p, conn := slowRig(t, c, func(s *Server) {

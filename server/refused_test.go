@@ -2,13 +2,14 @@ package server
 
 import (
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/roostws/roost/wsproto"
 )
 
 func TestRefusedConnectionsThatLingerTakeNoPlaceOfMaxConns(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MaxConns = 1
 		r := start(t, c)
 		if resp := r.tcp().exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n"); resp.StatusCode != 426 {
@@ -16,9 +17,7 @@ func TestRefusedConnectionsThatLingerTakeNoPlaceOfMaxConns(t *testing.T) {
 		}
 		p := r.dial()
 		for range 3 {
-			if resp := r.tcp().exchange("GET "); resp.StatusCode != 503 {
-				t.Errorf("a connection over the bound got %d, want 503", resp.StatusCode)
-			}
+			r.wantTurnedAway()
 		}
 		p.reset()
 		r.await("its end", func(s Stats) bool { return s.Open == 0 && s.Opened == 1 })
@@ -26,8 +25,25 @@ func TestRefusedConnectionsThatLingerTakeNoPlaceOfMaxConns(t *testing.T) {
 	})
 }
 
+// wantTurnedAway opens a connection that the server must refuse before it has said anything. Where TLS should come first, a client
+// understands only an alert.
+func (r *rig) wantTurnedAway() {
+	r.t.Helper()
+	p := r.tcp()
+	if r.tls == nil {
+		if resp := p.exchange("GET "); resp.StatusCode != 503 {
+			r.t.Errorf("a connection over the bound got %d, want 503", resp.StatusCode)
+		}
+		return
+	}
+	p.SetDeadline(neverLate())
+	if _, err := p.Conn.Write([]byte("GET ")); err == nil || !strings.Contains(err.Error(), "internal error") {
+		r.t.Errorf("a connection over the bound got %v, want the alert internal error", err)
+	}
+}
+
 func TestRefusedConnectionsOverTheirBoundAreCutOff(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Loops, c.MaxConns = 1, 1
 		c.Authorize = func(*wsproto.Request) (Accept, error) { return Accept{}, io.ErrUnexpectedEOF }
 		r := start(t, c)

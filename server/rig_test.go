@@ -7,17 +7,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"flag"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 
 	"github.com/roostws/roost/internal/certs"
 	"github.com/roostws/roost/poller"
@@ -35,10 +36,9 @@ type rig struct {
 	addr string
 	log  *logLines
 	tls  *tls.Config // what its clients speak, nil without TLS
-}
 
-// overTLS has every test that does not say otherwise speak TLS: go test ./server -args -tls
-var overTLS = flag.Bool("tls", false, "run the tests over TLS")
+	deflate bool // its clients offer permessage-deflate
+}
 
 // certificate is the one of all servers under test.
 var certificate = sync.OnceValue(func() tls.Certificate {
@@ -55,7 +55,7 @@ func serverTLS() *tls.Config { return &tls.Config{Certificates: []tls.Certificat
 func clientTLS() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate().Leaf)
-	return &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+	return &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", CurvePreferences: []tls.CurveID{tls.X25519}} // ML-KEM takes long under the race detector
 }
 
 // start serves c on a free port until the test ends, and fails the test if something is left then. prepare is called before the
@@ -69,9 +69,7 @@ func start(t *testing.T, c Config, prepare ...func(*Server)) *rig {
 	if c.DrainWindow == 0 {
 		c.DrainWindow = -1
 	}
-	if *overTLS && c.TLS == nil {
-		c.TLS = serverTLS()
-	}
+	r.deflate = c.Compression != CompressionOff
 	var err error
 	if r.Server, err = New(c); err != nil {
 		t.Fatal(err)
@@ -82,6 +80,7 @@ func start(t *testing.T, c Config, prepare ...func(*Server)) *rig {
 	listen := r.Listen
 	if c.TLS != nil {
 		listen, r.tls = r.ListenTLS, clientTLS()
+		r.tls.ClientSessionCache = tls.NewLRUClientSessionCache(1) // half the cost of a handshake is the certificate
 	}
 	addr, err := listen("127.0.0.1:0")
 	if err != nil {
@@ -104,6 +103,9 @@ func start(t *testing.T, c Config, prepare ...func(*Server)) *rig {
 		}
 		if n := r.conns.Load(); n != 0 {
 			t.Errorf("the server counts %d connections after the shutdown", n)
+		}
+		if n, bytes := r.compressing.Load(), r.windows.Load(); n != 0 || bytes != 0 {
+			t.Errorf("%d connections are compressed after the shutdown, and have %d bytes for it", n, bytes)
 		}
 	})
 	return r
@@ -198,7 +200,8 @@ type peer struct {
 	t  *testing.T
 	br *bufio.Reader
 
-	extensions string // what the server agreed to, of dialRaw
+	extensions string    // what the server agreed to, of dialRaw
+	deflate    *inflater // with permessage-deflate
 }
 
 // connect opens a connection on which nothing was said yet, and which the caller closes; over TLS its handshake comes with the first
@@ -212,6 +215,17 @@ func (r *rig) connect() (conn net.Conn, socket *net.TCPConn, err error) {
 		conn = tls.Client(conn, r.tls)
 	}
 	return conn, socket, nil
+}
+
+// recordOverhead is how many bytes a record of TLS 1.3 has beside its plaintext (RFC 8446 5.2): header, type and tag.
+const recordOverhead = 5 + 1 + 16
+
+// overhead is recordOverhead, or 0 without TLS.
+func (r *rig) overhead() int {
+	if r.tls == nil {
+		return 0
+	}
+	return recordOverhead
 }
 
 func (r *rig) tcp() *peer {
@@ -231,6 +245,9 @@ func (r *rig) dial() *peer {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if r.deflate && p.deflate == nil {
+		r.t.Fatal("the server did not agree to permessage-deflate")
+	}
 	return p
 }
 
@@ -240,6 +257,9 @@ func (r *rig) dialWith(d ws.Dialer, path string) (*peer, ws.Handshake, error) {
 	if r.tls != nil {
 		url, d.TLSConfig = "wss://"+r.addr+path, r.tls
 	}
+	if r.deflate {
+		d.Extensions = append(d.Extensions, wsflate.Parameters{}.Option())
+	}
 	conn, br, hs, err := d.Dial(r.t.Context(), url)
 	if err != nil {
 		return nil, hs, err
@@ -248,7 +268,11 @@ func (r *rig) dialWith(d ws.Dialer, path string) (*peer, ws.Handshake, error) {
 	if br == nil {
 		br = bufio.NewReader(conn)
 	}
-	return &peer{Conn: conn, t: r.t, br: br}, hs, nil
+	p := &peer{Conn: conn, t: r.t, br: br}
+	if len(hs.Extensions) > 0 {
+		p.deflate = new(inflater)
+	}
+	return p, hs, nil
 }
 
 // write sends raw bytes.
@@ -272,7 +296,23 @@ func frame(op ws.OpCode, fin bool, payload []byte) []byte {
 
 func (p *peer) send(op ws.OpCode, payload string) {
 	p.t.Helper()
-	p.write(frame(op, true, []byte(payload)))
+	p.write(p.message(op, []byte(payload)))
+}
+
+// message is a message's frame, compressed if that was agreed on.
+func (p *peer) message(op ws.OpCode, payload []byte) []byte {
+	if p.deflate != nil && op.IsData() {
+		return deflatedFrame(op, payload)
+	}
+	return frame(op, true, payload)
+}
+
+// begins marks what begins a message as one of a compressed message, if that was agreed on.
+func (p *peer) begins(b []byte) []byte {
+	if p.deflate != nil {
+		return rsv1(slices.Clone(b))
+	}
+	return b
 }
 
 // next reads one frame.
@@ -292,6 +332,10 @@ func (p *peer) tryNext() (ws.Frame, error) {
 	if f.Header, err = ws.ReadHeader(p.br); err == nil {
 		f.Payload = make([]byte, f.Header.Length)
 		_, err = io.ReadFull(p.br, f.Payload)
+	}
+	if err == nil && p.deflate != nil && f.Header.Rsv == ws.Rsv(true, false, false) && f.Header.OpCode.IsData() {
+		f.Payload, err = p.deflate.inflate(f.Payload)
+		f.Header.Rsv, f.Header.Length = 0, int64(len(f.Payload))
 	}
 	if err == nil && (f.Header.Masked || f.Header.Rsv != 0 || !f.Header.Fin) {
 		p.t.Errorf("the server sent a frame that is masked, fragmented or has reserved bits: %+v", f.Header)
@@ -342,10 +386,16 @@ func (p *peer) socket() *net.TCPConn {
 	return p.Conn.(*net.TCPConn)
 }
 
-// reset ends the connection without a FIN.
+// tighten is the function of that name, for the server's end of this connection.
+func (p *peer) tighten() tight {
+	p.t.Helper()
+	return tighten(p.t, p.socket().LocalAddr().(*net.TCPAddr).AddrPort())
+}
+
+// reset ends the connection without a FIN, nor a word of TLS.
 func (p *peer) reset() {
 	p.socket().SetLinger(0)
-	p.Close()
+	p.socket().Close()
 }
 
 // modes runs a test on every engine, with the handlers inline and on the pool.

@@ -156,9 +156,22 @@ func (l *loop) ciphertext(c *Conn, b []byte) {
 	if c.State() == Closed {
 		return
 	}
+	l.cut(c)
 	l.output(c)
 	if err != nil && c.State() != Closed {
 		l.streamEnded(c, err)
+	}
+}
+
+// cut has Config.MessageTimeout run for a record of which a part has come, as for a message, and for a message of the handshake: what is
+// in it is not known before its end, and its bytes count as signs of life, however slowly they come.
+func (l *loop) cut(c *Conn) {
+	switch partial := c.extra.secure.tls.Partial(); {
+	case c.phase != phaseOpen:
+	case partial:
+		l.incomplete(c)
+	case c.flags&flagPartial != 0 && !c.in.Partial(): // it brought no message
+		c.flags &^= flagPartial
 	}
 }
 
@@ -181,9 +194,10 @@ func (l *loop) output(c *Conn) {
 	c.mu.Lock()
 	if c.out == nil || !c.out.blocked {
 		s.answers = 0
+	} else {
+		s.answers += len(b)
 	}
-	s.answers += len(b)
-	flood := s.answers > maxAnswers && c.out != nil && c.out.blocked
+	flood := s.answers > maxAnswers
 	if !flood {
 		c.pushSealedLocked(sealedEntry(b))
 	}
@@ -261,11 +275,16 @@ func (l *loop) records() []byte {
 	return l.record
 }
 
-// sealedRest queues ciphertext of a write that went past the queue.
+// sealedRest queues ciphertext of a write that went past the queue. Where other goroutines have filled that meanwhile, the bound is looked
+// at again, as in writeThrough.
 func (l *loop) sealedRest(c *Conn, rest *remainder) {
 	c.mu.Lock()
+	late := c.out != nil && c.out.bytes > 0
 	c.pushSealedLocked(entry{kind: entrySealed, owner: rest.owner, frame: rest.bytes})
 	c.out.blocked = true
+	if late {
+		c.trimLocked()
+	}
 	c.unlockAndPost()
 }
 

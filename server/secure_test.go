@@ -59,7 +59,7 @@ func TestEchoOverTLS(t *testing.T) {
 // TestASlowReaderOverTLS gets all that was sent once it reads, in order, though the kernel took it piece by piece.
 func TestASlowReaderOverTLS(t *testing.T) {
 	secureModes(t, func(t *testing.T, c Config, version uint16) {
-		const messages, size = 200, 100_000
+		const messages, size = 40, 100_000
 		c.MaxOutbound = 2 * messages * size
 		c.Handler.OnMessage = func(c *Conn, m Message) {
 			for i := range messages {
@@ -70,6 +70,7 @@ func TestASlowReaderOverTLS(t *testing.T) {
 		r := start(t, c)
 		r.tls.MinVersion, r.tls.MaxVersion = version, version
 		p := r.dial()
+		p.tighten()
 		p.send(ws.OpText, "all")
 		r.await("something is blocked", func(s Stats) bool { return s.Unsent > 0 })
 		for i := range messages {

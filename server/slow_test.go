@@ -16,19 +16,34 @@ import (
 // the queue. It returns how many messages of filler that took.
 func clog(t *testing.T, c *Conn, filler []byte) (sent int) {
 	t.Helper()
+	kernel := tighten(t, c.RemoteAddr())
 	blocked := func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.out != nil && c.out.blocked
 	}
-	for !blocked() {
-		if r := c.Send(ws.OpBinary, filler); r != Queued {
-			t.Fatalf("message %d was %v before the kernel was full", sent, r)
-		}
-		sent++
-		await(t, "the flush", func() bool { return c.Buffered() == 0 || blocked() })
+	send := func() Result { return c.Send(ws.OpBinary, filler) }
+	if c.deflate() != nil { // compressed once, not once for each
+		prepared := wsproto.Prepare(ws.OpBinary, filler)
+		send = func() Result { return c.SendPrepared(prepared) }
 	}
-	return sent
+	for {
+		for !blocked() {
+			if r := send(); r != Queued {
+				t.Fatalf("message %d was %v before the kernel was full", sent, r)
+			}
+			sent++
+			await(t, "the flush", func() bool { return c.Buffered() == 0 || blocked() })
+		}
+		full := false
+		await(t, "the kernel to be full, or not", func() bool {
+			full = kernel.full(t) && blocked()
+			return full || !blocked()
+		})
+		if full {
+			return sent
+		}
+	}
 }
 
 // slowRig is a server with one connection whose peer does not read.
@@ -42,17 +57,17 @@ func slowRig(t *testing.T, c Config, prepare ...func(*Server)) (*rig, *peer, *Co
 }
 
 func TestASlowReaderIsClosedWith1013(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MaxOutbound = 64 << 10
 		ch := closes(&c)
 		r, p, conn := slowRig(t, c)
-		clog(t, conn, make([]byte, 8<<10))
+		clog(t, conn, noise(0, 8<<10))
 		var result Result
 		for range 1000 {
-			if result = conn.Send(ws.OpBinary, make([]byte, 8<<10)); result != Queued {
+			if result = conn.Send(ws.OpBinary, noise(0, 8<<10)); result != Queued {
 				break
 			}
-			if n := conn.Buffered(); n > c.MaxOutbound {
+			if n := conn.Buffered(); n > c.MaxOutbound+r.overhead() {
 				t.Fatalf("%d bytes are queued, over the bound of %d", n, c.MaxOutbound)
 			}
 		}
@@ -69,23 +84,23 @@ func TestASlowReaderIsClosedWith1013(t *testing.T) {
 }
 
 func TestASlowReaderThatNeverReadsIsCutOff(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MaxOutbound, c.CloseTimeout = 64<<10, 3*tick
 		ch := closes(&c)
 		_, _, conn := slowRig(t, c)
-		clog(t, conn, make([]byte, 8<<10))
-		for conn.Send(ws.OpBinary, make([]byte, 8<<10)) == Queued {
+		clog(t, conn, noise(0, 8<<10))
+		for conn.Send(ws.OpBinary, noise(0, 8<<10)) == Queued {
 		}
 		wantClosed(t, ch, ReasonSlow, 1013, reasonTable[ReasonSlow].text, false)
 	})
 }
 
 func TestDropOldestKeepsTheNewestInOrder(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MaxOutbound, c.Slow = 10<<10, SlowDropOldest
 		r, p, conn := slowRig(t, c)
-		filler := clog(t, conn, make([]byte, 4<<10))
-		const n = 5000
+		filler := clog(t, conn, noise(0, 4<<10))
+		n := fewer(c, 5000)
 		for i := range n {
 			if got := conn.Send(ws.OpText, pad(i)); got != Queued {
 				t.Fatalf("message %d was %v", i, got)
@@ -106,7 +121,7 @@ func TestDropOldestKeepsTheNewestInOrder(t *testing.T) {
 				t.Fatalf("a filler is missing: it was not dropped, as the kernel had it or was given it")
 			}
 		}
-		if want := n - dropped; want < 50 || want > 200 {
+		if want := uint64(n) - dropped; want < 50 || want > 200 {
 			t.Fatalf("%d of %d messages were kept under a bound of %d bytes", want, n, c.MaxOutbound)
 		}
 		for i := int(dropped); i < n; i++ {
@@ -120,43 +135,48 @@ func TestDropOldestKeepsTheNewestInOrder(t *testing.T) {
 }
 
 // pad is a numbered message of 100 bytes.
-func pad(i int) []byte { return fmt.Appendf(nil, "%-100d", i) }
+func pad(i int) []byte { return append(fmt.Appendf(nil, "%-10d", i), noise(i, 90)...) }
 
 func TestAMessageThatCanReplaceNothingIsDropped(t *testing.T) {
-	c := Config{MaxOutbound: 10 << 10, Slow: SlowDropOldest}
-	r, p, conn := slowRig(t, c)
-	big := make([]byte, 32<<20) // larger than the bound: goes only because nothing is unsent
-	if got := conn.Send(ws.OpBinary, big); got != Queued {
-		t.Fatalf("a large message to an idle peer was %v", got)
-	}
-	await(t, "a full kernel", func() bool {
-		conn.mu.Lock()
-		defer conn.mu.Unlock()
-		return conn.out != nil && conn.out.blocked
+	eachWay(t, func(t *testing.T, c Config) {
+		c.MaxOutbound, c.Slow = 10<<10, SlowDropOldest
+		r, p, conn := slowRig(t, c)
+		p.tighten()
+		big := noise(0, 4<<20) // larger than the bound: goes only because nothing is unsent
+		if got := conn.Send(ws.OpBinary, big); got != Queued {
+			t.Fatalf("a large message to an idle peer was %v", got)
+		}
+		await(t, "a full kernel", func() bool {
+			conn.mu.Lock()
+			defer conn.mu.Unlock()
+			return conn.out != nil && conn.out.blocked
+		})
+		if got := conn.Send(ws.OpText, []byte("x")); got != Dropped {
+			t.Errorf("a message behind one that is being written was %v, want dropped", got)
+		}
+		if got := conn.Ping([]byte("p")); got != Queued {
+			t.Errorf("a ping was %v: control frames go through", got)
+		}
+		if got := conn.Ping([]byte("q")); got != Dropped {
+			t.Errorf("a second unsent ping was %v, want dropped", got)
+		}
+		if n := r.Stats().Dropped; n != 1 {
+			t.Errorf("Dropped is %d, want 1", n)
+		}
+		p.want(ws.OpBinary, string(big))
+		p.want(ws.OpPing, "p")
 	})
-	if got := conn.Send(ws.OpText, []byte("x")); got != Dropped {
-		t.Errorf("a message behind one that is being written was %v, want dropped", got)
-	}
-	if got := conn.Ping([]byte("p")); got != Queued {
-		t.Errorf("a ping was %v: control frames go through", got)
-	}
-	if got := conn.Ping([]byte("q")); got != Dropped {
-		t.Errorf("a second unsent ping was %v, want dropped", got)
-	}
-	if n := r.Stats().Dropped; n != 1 {
-		t.Errorf("Dropped is %d, want 1", n)
-	}
-	p.want(ws.OpBinary, string(big))
-	p.want(ws.OpPing, "p")
 }
 
 func TestConflateSendsOnlyTheNewestOfEachKey(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Slow = SlowConflate
 		r, p, conn := slowRig(t, c)
-		filler := clog(t, conn, make([]byte, 8<<10))
+		filler := clog(t, conn, noise(0, 8<<10))
 		conn.Send(ws.OpText, []byte("no key"))
-		for i := range 1000 {
+		n := fewer(c, 1000)
+		newest := strconv.Itoa(n - 1)
+		for i := range n {
 			for _, key := range []string{"a", "b"} {
 				want := Conflated
 				if i == 0 {
@@ -171,18 +191,18 @@ func TestConflateSendsOnlyTheNewestOfEachKey(t *testing.T) {
 			p.next()
 		}
 		p.want(ws.OpText, "no key")
-		p.want(ws.OpText, "a999")
-		p.want(ws.OpText, "b999")
-		if n := r.Stats().Conflated; n != 2*999 {
-			t.Errorf("Conflated is %d, want %d", n, 2*999)
+		p.want(ws.OpText, "a"+newest)
+		p.want(ws.OpText, "b"+newest)
+		if got := r.Stats().Conflated; got != uint64(2*(n-1)) {
+			t.Errorf("Conflated is %d, want %d", got, 2*(n-1))
 		}
 	})
 }
 
 func TestAPingFloodFromAPeerThatDoesNotReadQueuesOnePong(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		r, p, conn := slowRig(t, c)
-		clog(t, conn, make([]byte, 8<<10))
+		clog(t, conn, noise(0, 8<<10))
 		var flood bytes.Buffer
 		for i := range 1000 {
 			flood.Write(frame(ws.OpPing, true, strconv.AppendInt(nil, int64(i), 10)))
@@ -213,13 +233,13 @@ func TestAPingFloodFromAPeerThatDoesNotReadQueuesOnePong(t *testing.T) {
 }
 
 func TestTheProcessBoundStopsBacklogsButNotThePeersThatRead(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MaxOutboundTotal, c.Loops, c.MaxOutbound = 200<<10, 1, 10<<20
 		c.Handler.OnMessage = echo
 		r, _, conn := slowRig(t, c)
-		clog(t, conn, make([]byte, 8<<10))
+		clog(t, conn, noise(0, 8<<10))
 		sent := 0
-		for conn.Send(ws.OpBinary, make([]byte, 8<<10)) == Queued {
+		for conn.Send(ws.OpBinary, noise(0, 8<<10)) == Queued {
 			if sent++; sent > 100 {
 				t.Fatal("800 KiB are queued under a bound of 200")
 			}
@@ -234,10 +254,10 @@ func TestTheProcessBoundStopsBacklogsButNotThePeersThatRead(t *testing.T) {
 }
 
 func TestPreparedMessagesAreSharedAndPipelinedOnesPacked(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		_, p, conn := slowRig(t, c)
 		m := wsproto.Prepare(ws.OpText, []byte("prepared"))
-		filler := clog(t, conn, make([]byte, 8<<10))
+		filler := clog(t, conn, noise(0, 8<<10))
 		for range 3 {
 			conn.SendPrepared(m)
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestASubscriberGetsAllThatIsPublishedAfterSubscribeReturns(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.Loops = 1
 		var topic *Topic
 		inline := c.Inline
@@ -39,10 +39,10 @@ func TestASubscriberGetsAllThatIsPublishedAfterSubscribeReturns(t *testing.T) {
 }
 
 func TestAPeerThatDoesNotReadIsSubscribedNonetheless(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		var topic *Topic
 		_, p, conn := slowRig(t, c, func(s *Server) { topic = s.NewTopic("t", TopicConfig{}) })
-		filler := clog(t, conn, make([]byte, 8<<10))
+		filler := clog(t, conn, noise(0, 8<<10))
 		on(conn, func() { // a flush that finds the connection blocked is due when the handler subscribes
 			conn.mu.Lock()
 			conn.loop.dirtyLocked(conn)
@@ -60,10 +60,10 @@ func TestAPeerThatDoesNotReadIsSubscribedNonetheless(t *testing.T) {
 }
 
 func TestSubscriptionsThatComeAndGoDoNotFillTheQueueOfAPeerThatDoesNotRead(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		var topic *Topic
 		r, _, conn := slowRig(t, c, func(s *Server) { topic = s.NewTopic("t", TopicConfig{}) })
-		clog(t, conn, make([]byte, 8<<10))
+		clog(t, conn, noise(0, 8<<10))
 		before := r.Stats().Unsent
 		for range 50 {
 			for range 20 {
@@ -85,7 +85,7 @@ func TestSubscriptionsThatComeAndGoDoNotFillTheQueueOfAPeerThatDoesNotRead(t *te
 }
 
 func TestSnapshotsForAPeerThatDoesNotReadAreBounded(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		for _, policy := range []SlowPolicy{SlowClose, SlowDropOldest} {
 			t.Run(fmt.Sprint("policy ", policy), func(t *testing.T) {
 				var topic *Topic
@@ -93,14 +93,14 @@ func TestSnapshotsForAPeerThatDoesNotReadAreBounded(t *testing.T) {
 				c.Slow, c.MaxOutbound = policy, 64<<10
 				r, _, conn := slowRig(t, c, func(s *Server) {
 					topic = s.NewTopic("t", TopicConfig{Retain: true})
-					topic.Publish(Publication{Op: ws.OpText, Payload: make([]byte, 16<<10)})
+					topic.Publish(Publication{Op: ws.OpText, Payload: noise(0, 16<<10)})
 				})
-				clog(t, conn, make([]byte, 8<<10))
+				clog(t, conn, noise(0, 8<<10))
 				for range 20 {
 					conn.Subscribe(topic)
 					conn.Unsubscribe(topic)
 					settle(conn)
-					if n := conn.Buffered(); n > c.MaxOutbound {
+					if n := conn.Buffered(); n > c.MaxOutbound+r.overhead() {
 						t.Fatalf("%d bytes are queued, over the bound of %d", n, c.MaxOutbound)
 					}
 				}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAnIdlePeerGetsAPingAndStaysWhenItAnswers(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.PingAfter, c.PingGrace = 100*time.Millisecond, patience
 		r := start(t, c)
 		p := r.dial()
@@ -24,7 +24,7 @@ func TestAnIdlePeerGetsAPingAndStaysWhenItAnswers(t *testing.T) {
 }
 
 func TestAPeerThatDoesNotAnswerThePingIsGone(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.PingAfter, c.PingGrace = 100*time.Millisecond, 100*time.Millisecond
 		ch := closes(&c)
 		r := start(t, c)
@@ -61,7 +61,7 @@ func TestTheHeartbeatIsSpread(t *testing.T) {
 }
 
 func TestAMessageThatDoesNotEndIsATimeout(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MessageTimeout = 200 * time.Millisecond
 		c.Handler.OnMessage = echo
 		ch := closes(&c)
@@ -76,9 +76,9 @@ func TestAMessageThatDoesNotEndIsATimeout(t *testing.T) {
 			t.Run(what, func(t *testing.T) {
 				p := r.dial()
 				p.t = t
-				p.write(whole)
+				p.send(ws.OpText, "payload")
 				p.want(ws.OpText, "payload")
-				p.write(b)
+				p.write(p.begins(b))
 				p.wantClose(1008)
 				p.Close()
 				wantClosed(t, ch, ReasonMessageTimeout, 1008, "message timeout", false)
@@ -88,11 +88,11 @@ func TestAMessageThatDoesNotEndIsATimeout(t *testing.T) {
 }
 
 func TestMessagesInPiecesAreNoTimeoutAsLongAsEachEnds(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.MessageTimeout = 250 * time.Millisecond
 		c.Handler.OnMessage = echo
 		p := start(t, c).dial()
-		whole := frame(ws.OpText, true, []byte("payload"))
+		whole := p.message(ws.OpText, []byte("payload"))
 		p.write(whole[:5])
 		end := time.Now().Add(600 * time.Millisecond)
 		for time.Now().Before(end) { // every message ends in time, but one is always incomplete
@@ -103,7 +103,7 @@ func TestMessagesInPiecesAreNoTimeoutAsLongAsEachEnds(t *testing.T) {
 }
 
 func TestSilenceIsBrokenOnlyWhenItIsOne(t *testing.T) {
-	modes(t, func(t *testing.T, c Config) {
+	attacks(t, func(t *testing.T, c Config) {
 		c.SilenceAfter = 200 * time.Millisecond
 		c.PingAfter = -1
 		c.OnSilence = func(dst []byte, s *Silence) []byte {

@@ -44,7 +44,11 @@ type Conn struct {
 	ended  error     // what Feed returns from now on, or nil
 	closed bool      // by Close
 	fresh  bool      // Feed has not yet read what crypto/tls had before the loop had it
+	barren uint8     // Feeds since the last plaintext that ended between records; maxBarren+1 is more
 }
+
+// maxBarren is how many records in a row crypto/tls takes that bring nothing.
+const maxBarren = 16
 
 // Client makes the client's side of a connection. The config is not copied and
 // must not be changed; it needs a ServerName, or InsecureSkipVerify (and no
@@ -124,10 +128,22 @@ func (c *Conn) Feed(dst, ciphertext []byte) (plaintext []byte, err error) {
 		err = c.wire.handshake.feed(&c.wire, ciphertext)
 	}
 	if err == nil && done {
+		before := len(dst)
 		dst, err = c.open(dst, ciphertext)
+		c.judge(len(ciphertext), len(dst)-before)
 	}
 	c.ended = err
 	return dst, err
+}
+
+// judge counts Feeds that brought no plaintext.
+func (c *Conn) judge(ciphertext, plaintext int) {
+	switch {
+	case plaintext > 0:
+		c.barren = 0
+	case ciphertext > 0 && c.wire.at.have == 0:
+		c.barren = min(c.barren+1, maxBarren+1)
+	}
 }
 
 // open decrypts what was left by the handshake, then ciphertext.
@@ -168,6 +184,13 @@ func (c *Conn) drain(dst []byte) ([]byte, error) {
 		}
 	}
 }
+
+// Partial tells, after the handshake, whether the last Feed ended within a
+// record; or within a message of the handshake, for all one can know: since the
+// last plaintext more than 16 Feeds have ended between records, and crypto/tls
+// takes no more key updates in a row. It keeps up to 18 KiB of the one and 64 KiB
+// of the other, for as long as it takes, so that a deadline is the caller's.
+func (c *Conn) Partial() bool { return c.wire.at.have > 0 || c.barren > maxBarren }
 
 // FeedEOF tells that the socket's stream ended. During the handshake that
 // fails it; after it, the next Feed(dst, nil) returns how the stream ended.

@@ -43,6 +43,30 @@ func TestRecordsCutOnceAtEveryByte(t *testing.T) {
 	})
 }
 
+// TestPartial is true exactly when a Feed has ended within a record, whatever came before that.
+func TestPartial(t *testing.T) {
+	each(t, func(t *testing.T, p *pair) {
+		if p.server.Partial() {
+			t.Error("a record is begun after the handshake")
+		}
+		for at := 1; ; at++ {
+			first := seal(t, p.client, "first")
+			b := append(first, seal(t, p.client, "second")...)
+			if at == len(b) {
+				break
+			}
+			p.feedServer(b[:at], noWait)
+			if got, want := p.server.Partial(), at != len(first); got != want {
+				t.Errorf("after %d bytes of two records of %d: %v", at, len(first), got)
+			}
+			p.feedServer(b[at:], noWait)
+			if p.server.Partial() || p.serverErr != nil {
+				t.Fatalf("after two whole records: %v, %v", p.server.Partial(), p.serverErr)
+			}
+		}
+	})
+}
+
 func TestManyRecordsInOneFeed(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
 		var ciphertext, want []byte
