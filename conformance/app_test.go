@@ -30,6 +30,9 @@ func command(payload []byte) (code int, reason string, ok bool) {
 func onMessage(c *server.Conn, m server.Message) {
 	if code, reason, ok := command(m.Payload); ok {
 		c.Close(ws.StatusCode(code), reason)
+		c.Close(4999, "twice") // this and the rest must not be seen (section 5.5.1)
+		c.Ping(nil)
+		c.Send(m.Op, m.Payload)
 		return
 	}
 	if string(m.Payload) == "!ping" {
