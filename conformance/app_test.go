@@ -49,9 +49,8 @@ func onClose(c *server.Conn, how server.Close) {
 	}
 }
 
-// echoClient is the client's, until the connection has ended.
+// echoClient is the client's, until the connection has ended. Where Read or Close say that it has, nobody else is to close the socket.
 func echoClient(ctx context.Context, c *client.Conn) ending {
-	defer c.CloseNow()
 	for {
 		op, payload, err := c.Read(ctx)
 		if err != nil {
@@ -70,6 +69,7 @@ func echoClient(ctx context.Context, c *client.Conn) ending {
 			continue
 		}
 		if err := c.Write(ctx, op, payload); err != nil {
+			c.CloseNow()
 			return endingOf(err)
 		}
 	}
