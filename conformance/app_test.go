@@ -30,6 +30,9 @@ func command(payload []byte) (code int, reason string, ok bool) {
 func onMessage(c *server.Conn, m server.Message) {
 	if code, reason, ok := command(m.Payload); ok {
 		c.Close(ws.StatusCode(code), reason)
+		c.Close(4999, "twice") // this and the rest must not be seen (section 5.5.1)
+		c.Ping(nil)
+		c.Send(m.Op, m.Payload)
 		return
 	}
 	if string(m.Payload) == "!ping" {
@@ -46,9 +49,8 @@ func onClose(c *server.Conn, how server.Close) {
 	}
 }
 
-// echoClient is the client's, until the connection has ended.
+// echoClient is the client's, until the connection has ended. Where Read or Close say that it has, nobody else is to close the socket.
 func echoClient(ctx context.Context, c *client.Conn) ending {
-	defer c.CloseNow()
 	for {
 		op, payload, err := c.Read(ctx)
 		if err != nil {
@@ -67,6 +69,7 @@ func echoClient(ctx context.Context, c *client.Conn) ending {
 			continue
 		}
 		if err := c.Write(ctx, op, payload); err != nil {
+			c.CloseNow()
 			return endingOf(err)
 		}
 	}

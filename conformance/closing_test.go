@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"github.com/roostws/roost/server"
 )
 
@@ -145,5 +147,43 @@ func TestGoingAway(t *testing.T) {
 		if err := <-gone; err != nil {
 			t.Errorf("%s: Shutdown: %v", pair[0].name, err)
 		}
+	}
+}
+
+// TestTheClientIsSilentBehindItsClose: its application goes on sending before the peer has answered (section 5.5.1). The server's does so
+// in every row in which it closes.
+func TestTheClientIsSilentBehindItsClose(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		d := dialOurs(t, secure, clientConfig(secure))
+		if _, err := d.conn.Write(d.answer(nil)); err != nil {
+			t.Fatal(err)
+		}
+		result := <-d.dialed
+		if result.err != nil {
+			t.Fatal(result.err)
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- result.conn.Close(4000, "") }()
+		p := newPeer(t, d.conn, d.br, ourClient, params{}, whole, seeded("silent"), nil)
+		if e, err := p.next(); err != nil || e.op != opClose {
+			t.Fatalf("%+v, %v, want a Close frame", e, err)
+		}
+		for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary} {
+			if result.conn.Write(t.Context(), op, []byte("late")) == nil {
+				t.Error("RFC 6455, 5.5.1: the application may send behind its Close")
+			}
+		}
+		if result.conn.Ping(t.Context()) == nil {
+			t.Error("RFC 6455, 5.5.1: the application may ping behind its Close")
+		}
+		<-p.write(p.bytes(closing(4000, "")))
+		p.halfClose()
+		if err := p.end(); err != nil && !isEnd(err) {
+			t.Error(err)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("RFC 6455, 7.1.4: Close: %v", err)
+		}
+		held(ourClient, secure, "5.5.1", "nothing follows our Close frame, whatever the application does")
 	}
 }
