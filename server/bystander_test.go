@@ -112,7 +112,7 @@ func (r *rig) ledger() *ledger {
 			raise(&l.most, l.bytes.Add(int64(cap(b.Bytes()))))
 			return &entered{b, l}
 		}
-		r.inflate.NewBuffer = r.codec.NewBuffer
+		r.root.inflate.NewBuffer = r.root.codec.NewBuffer
 		close(done)
 	})
 	receive(r.t, "the loop", done)

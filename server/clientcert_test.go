@@ -77,7 +77,7 @@ func TestAuthorizeSeesTheClientsCertificate(t *testing.T) {
 						t.Errorf("without a certificate: %d", status)
 					}
 					r.tls = r.tls.Clone()
-					r.tls.Certificates = []tls.Certificate{cert}
+					r.tls.Certificates, r.tls.ClientSessionCache = []tls.Certificate{cert}, nil // a session would be that without one
 					p := r.dial()
 					conn := receive(t, "OnOpen", opened)
 					if conn.Value() != "ada" || conn.Request().TLS != nil {

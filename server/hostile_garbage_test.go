@@ -148,10 +148,11 @@ func TestFramesThatLieAboutTheirLengthCostNothing(t *testing.T) {
 		r := start(t, c)
 		ledger := r.ledger()
 		other := r.bystander()
-		for _, length := range []string{
-			"\x7f\xff\xff\xff\xff\xff\xff\xff", // 2^63-1
-			"\x00\x00\x00\x00\x10\x00\x00\x01", // one byte over MaxMessage
-		} {
+		over := "\x00\x00\x00\x00\x10\x00\x00\x01" // one byte over MaxMessage
+		if c.Compression != CompressionOff {
+			over = "\x00\x00\x00\x00\x12\x40\x00\x41" // and over what may come of what does not compress
+		}
+		for _, length := range []string{"\x7f\xff\xff\xff\xff\xff\xff\xff", over} { // the first is 2^63-1
 			for _, open := range []string{"", string(frame(ws.OpBinary, false, []byte("a fragment before")))} {
 				op := byte(ws.OpBinary)
 				if open != "" {

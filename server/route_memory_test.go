@@ -11,9 +11,6 @@ import (
 
 // TestARouteTakesNoMemoryOfItsConnections: those that have nothing else share what tells their route.
 func TestARouteTakesNoMemoryOfItsConnections(t *testing.T) {
-	if *overTLS {
-		t.Skip("over TLS a connection has memory of its own")
-	}
 	opened := make(chan *Conn, 2)
 	c := Config{Compression: CompressionShared, Handler: Handler{OnOpen: func(c *Conn) { opened <- c }, OnMessage: echo},
 		Routes: []Route{{Pattern: "/a"}, {Pattern: "/b"}, {Pattern: "/paced", Rates: gate.RatesConfig{Messages: 100}}}}
