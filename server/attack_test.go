@@ -66,7 +66,7 @@ func (w way) run(t *testing.T, how string, c Config, f func(t *testing.T, c Conf
 	})
 }
 
-// fewer is how many messages of n will do: compressing one takes 30 ms under the race detector, whose sync.Pool forgets.
+// fewer is how many messages of n will do: under the race detector, whose sync.Pool forgets, compressing one takes 5 to 30 ms.
 func fewer(c Config, n int) int {
 	if c.Compression != CompressionOff {
 		return n / 20

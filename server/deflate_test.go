@@ -14,9 +14,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// deflateModes are modes with both kinds of compression and of client.
+// deflateModes are both kinds of handlers, of compression and of client.
 func deflateModes(t *testing.T, f func(t *testing.T, c Config, client websocket.CompressionMode)) {
-	modes(t, func(t *testing.T, c Config) {
+	handlers(t, func(t *testing.T, c Config) {
 		for name, compression := range map[string]Compression{"shared": CompressionShared, "dedicated": CompressionDedicated} {
 			for client, mode := range map[string]websocket.CompressionMode{"takeover": websocket.CompressionContextTakeover, "none": websocket.CompressionNoContextTakeover} {
 				t.Run(name+"/"+client, func(t *testing.T) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -91,9 +92,18 @@ func TestAHandshakeThatStallsAnywhereEndsInTime(t *testing.T) {
 			}
 			r.await("all to be ended", func(s Stats) bool { return s.Reasons[ReasonHandshakeTimeout] == uint64(len(cuts)) })
 			shaking.Wait()
-			await(t, "no handshake to be left", func() bool { underWay, waiting := r.crew.Load(); return underWay+waiting == 0 })
+			r.awaitCrew(0, 0)
 		})
 	}
+}
+
+// awaitCrew waits until so many handshakes are under way and so many wait for a place.
+func (r *rig) awaitCrew(underWay, waiting int) {
+	r.t.Helper()
+	await(r.t, fmt.Sprintf("%d handshakes under way and %d that wait", underWay, waiting), func() bool {
+		u, w := r.crew.Load()
+		return u == underWay && w == waiting
+	})
 }
 
 // hello is a ClientHello.
@@ -126,23 +136,16 @@ func TestAThousandHalfOpenHandshakesKeepNobodyWaiting(t *testing.T) {
 	b := hello(t)
 	var stalled []net.Conn
 	stall := func() {
-		conn, err := net.Dial("tcp", r.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
+		conn := dialTCP(t, r.addr)
 		if _, err := conn.Write(b); err != nil {
 			t.Fatal(err)
 		}
 		stalled = append(stalled, conn)
 	}
-	underWay := func(n int) func() bool {
-		return func() bool { got, waiting := r.crew.Load(); return got == n && waiting == 0 }
-	}
 	for range half - 1 {
 		stall()
 	}
-	await(t, "the half-open handshakes", underWay(half-1))
+	r.awaitCrew(half-1, 0)
 	exchange := func() {
 		for _, p := range peers {
 			p.send(ws.OpText, "hello")
@@ -154,10 +157,11 @@ func TestAThousandHalfOpenHandshakesKeepNobodyWaiting(t *testing.T) {
 	for range rounds {
 		exchange()
 	}
+
 	peers = append(peers, r.dial()) // in the last place
-	await(t, "the last place to be free again", underWay(half-1))
+	r.awaitCrew(half-1, 0)
 	stall()
-	await(t, "all places to be taken", underWay(half))
+	r.awaitCrew(half, 0)
 
 	late, dialed := (*peer)(nil), make(chan error, 1)
 	go func() {
@@ -165,7 +169,7 @@ func TestAThousandHalfOpenHandshakesKeepNobodyWaiting(t *testing.T) {
 		late, _, err = r.dialWith(ws.Dialer{}, "/")
 		dialed <- err
 	}()
-	await(t, "another one to wait", func() bool { _, waiting := r.crew.Load(); return waiting == 1 })
+	r.awaitCrew(half, 1)
 	for range rounds {
 		exchange()
 	}
@@ -182,7 +186,7 @@ func TestAThousandHalfOpenHandshakesKeepNobodyWaiting(t *testing.T) {
 		conn.Close()
 	}
 	r.await("all of them to be gone", func(s Stats) bool { return s.Reasons[ReasonHandshakeGone] == half && s.Open == open+2 })
-	await(t, "no handshake to be left", underWay(0))
+	r.awaitCrew(0, 0)
 }
 
 // TestGarbageInsteadOfTLSIsRefused: what could be HTTP by an answer, what could be TLS by an alert, all else without a word.

@@ -12,13 +12,10 @@ import (
 
 // overTLS13 runs a test over TLS 1.3, with the handlers inline and on the pool.
 func overTLS13(t *testing.T, f func(t *testing.T, c Config)) {
-	for _, inline := range []bool{true, false} {
-		name := "pool"
-		if inline {
-			name = "inline"
-		}
-		t.Run(name, func(t *testing.T) { f(t, Config{Inline: inline, TLS: serverTLS()}) })
-	}
+	handlers(t, func(t *testing.T, c Config) {
+		c.TLS = serverTLS()
+		f(t, c)
+	})
 }
 
 // slowByHand is slowRig with a client that makes its records by hand.

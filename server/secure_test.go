@@ -16,9 +16,9 @@ import (
 	"github.com/roostws/roost/wsproto"
 )
 
-// secureModes are modes over TLS, in both versions.
+// secureModes are both kinds of handlers over both versions of TLS.
 func secureModes(t *testing.T, f func(t *testing.T, c Config, version uint16)) {
-	modes(t, func(t *testing.T, c Config) {
+	handlers(t, func(t *testing.T, c Config) {
 		for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
 			t.Run(name, func(t *testing.T) {
 				c.TLS = serverTLS()
