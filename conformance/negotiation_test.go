@@ -158,7 +158,7 @@ func TestAnswersToTheClient(t *testing.T) {
 		{small, []string{name + "; server_no_context_takeover; server_max_window_bits=11"}, false},
 		{small, []string{name + "; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=11"}, false},
 		{small, []string{name + "; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=15"}, false},
-		{all, []string{""}, false}, {all, []string{" , ,"}, false}, {all, []string{"", name + "; ="}, false},
+		{all, []string{""}, false}, {all, []string{name + ", ;"}, false}, {all, []string{name, `foo; a="`}, false}, {all, []string{" , ,"}, false}, {all, []string{"", name + "; ="}, false},
 		{all, []string{name + ";"}, false}, {all, []string{name + "; =10"}, false}, {all, []string{name + "; server_max_window_bits="}, false},
 		{all, []string{name + " server_no_context_takeover"}, false}, {all, []string{`permessage-deflate; server_max_window_bits="10`}, false},
 	}
