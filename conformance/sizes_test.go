@@ -40,12 +40,12 @@ func noise(n int, rnd *rand.Rand) string {
 	return string(b)
 }
 
-// grow sends messages of all sizes, compressed, in frames of at most so many bytes, or whole. The larger ones are for the largest
-// window.
+// grow sends messages of all sizes, compressed, in frames of at most so many bytes, or whole. With fewer bits it ends at twice the window,
+// which is enough to refer to what is too far away.
 func (p *peer) grow(content string, bits, most int) error {
 	r := row{section: "7.2"}
 	for i, n := range sizes {
-		if bits < 15 && n > 1<<15 {
+		if bits < 15 && n > 2<<bits {
 			break
 		}
 		m := frame{op: byte(opText + i%2), payload: []byte(contents[content](n, bits, p.rnd))}
