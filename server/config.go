@@ -24,7 +24,8 @@ const (
 	// SlowClose closes the connection: 1013, ReasonSlow. What was not yet handed to the kernel is discarded, so that the Close
 	// frame comes through. Up to 64 KiB that were gathered for one write go out whole before the Close frame.
 	SlowClose SlowPolicy = iota
-	// SlowDropOldest discards the oldest unsent messages to make room, and the new one if there are none.
+	// SlowDropOldest discards the oldest unsent messages to make room, and the new one if there are none. What is being written
+	// is no longer unsent in this sense: up to half of MaxOutbound, or one message.
 	SlowDropOldest
 	// SlowConflate replaces an unsent message by a newer one with the same key (Conn.SendLatest); what has no key to share, or
 	// does not fit even so, is treated as under SlowDropOldest.

@@ -1,9 +1,6 @@
 package server
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // maxIov is how many entries one write takes: past that the copy into the kernel is what costs, not the call.
 const maxIov = 64
@@ -56,9 +53,11 @@ func (l *loop) writeLocked(c *Conn) error {
 			return nil
 		}
 		l.stepsLocked(c)
-		sealed, most := c.out.sealed(), math.MaxInt
+		// No more than half of the bound is pinned: of the rest a policy can drop the oldest while a write is under way, and has
+		// not to refuse the newest.
+		sealed, most := c.out.sealed(), l.srv.config.MaxOutbound/2+1
 		if c.flags&flagSecure != 0 && !sealed {
-			most = maxSeal
+			most = min(most, maxSeal)
 		}
 		iov := c.out.gather(l.iov[:0], most)
 		if len(iov) == 0 {

@@ -75,22 +75,22 @@ func TestWhatTheKernelRefusedMayBeDroppedUnlessTheEngineHoldsIt(t *testing.T) {
 		for _, holds := range []bool{false, true} {
 			t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
 				c := c
-				c.Slow, c.MaxOutbound = SlowDropOldest, 300
+				c.Slow, c.MaxOutbound = SlowDropOldest, 500
 				r, p, conn := slowRig(t, c)
 				holds := holds || r.tls != nil // what is encrypted must go, too
 				open := choke(conn, &choked{room: 150, holds: holds})
-				offer(t, conn, 0, 3)
-				conn.Send(ws.OpText, message(3)) // 0 is gone and 1 in part: this one has room, the next one has not
-				if got := conn.Send(ws.OpText, message(4)); got != Queued {
+				offer(t, conn, 0, 5)             // the engine is given three, which is half of the bound
+				conn.Send(ws.OpText, message(5)) // 0 is gone and 1 in part: this one has room, the next one has not
+				if got := conn.Send(ws.OpText, message(6)); got != Queued {
 					t.Errorf("a message over the bound was %v, want queued, as an older one was not written yet", got)
 				}
 				if n := r.Stats().Dropped; n != 1 {
 					t.Errorf("Dropped is %d, want 1", n)
 				}
 				open()
-				wanted := []int{0, 1, 3, 4}
+				wanted := []int{0, 1, 3, 4, 5, 6}
 				if holds {
-					wanted = []int{0, 1, 2, 4}
+					wanted = []int{0, 1, 2, 4, 5, 6}
 				}
 				for _, i := range wanted {
 					p.want(ws.OpText, string(message(i)))
@@ -105,29 +105,49 @@ func TestTheNewestMessageIsDroppedOnlyIfTheEngineHoldsAllOthers(t *testing.T) {
 		for _, holds := range []bool{false, true} {
 			t.Run(fmt.Sprint("holds ", holds), func(t *testing.T) {
 				c := c
-				c.Slow, c.MaxOutbound = SlowDropOldest, 400
+				c.Slow, c.MaxOutbound = SlowDropOldest, 150
 				r, p, conn := slowRig(t, c)
 				holds := holds || r.tls != nil
-				open := choke(conn, &choked{room: 50, holds: holds})
-				offer(t, conn, 0, 4)
-				want, wanted := Queued, []int{0, 2, 3, 4}
+				open := choke(conn, &choked{holds: holds})
+				offer(t, conn, 0, 1)
+				want, wanted := Queued, 1
 				if holds {
-					want, wanted = Dropped, []int{0, 1, 2, 3}
+					want, wanted = Dropped, 0
 				}
-				if got := conn.Send(ws.OpText, message(4)); got != want {
+				if got := conn.Send(ws.OpText, message(1)); got != want {
 					t.Errorf("a message over the bound was %v, want %v", got, want)
 				}
 				if n := r.Stats().Dropped; n != 1 {
 					t.Errorf("Dropped is %d, want 1", n)
 				}
 				open()
-				for _, i := range wanted {
-					p.want(ws.OpText, string(message(i)))
-				}
-				conn.Send(ws.OpText, []byte("end"))
-				p.want(ws.OpText, "end")
+				p.wantMessages(r, conn, wanted)
 			})
 		}
+	})
+}
+
+// What is being written cannot be dropped, so not all may be: a worker's newest message must not be refused for it.
+func TestTheNewestMessageHasRoomWhileTheOldestAreWritten(t *testing.T) {
+	eachWay(t, func(t *testing.T, c Config) {
+		c.Slow, c.MaxOutbound = SlowDropOldest, 400
+		r, p, conn := slowRig(t, c)
+		var got []Result
+		e := &choked{room: 1 << 30}
+		e.written = func() {
+			if got == nil {
+				got = append(got, conn.Send(ws.OpText, message(4)), conn.Send(ws.OpText, message(5)))
+			}
+		}
+		choke(conn, e)
+		offer(t, conn, 0, 4) // 0 to 2, which is half of the bound, are being written when the others come
+		if !slices.Equal(got, []Result{Queued, Queued}) {
+			t.Errorf("while others were written, messages over the bound were %v", got)
+		}
+		if n := r.Stats().Dropped; n != 2 {
+			t.Errorf("Dropped is %d, want 2", n)
+		}
+		p.wantMessages(r, conn, 0, 1, 2, 5)
 	})
 }
 
