@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/roostws/roost/internal/doctor"
 )
 
 // cli is the command line.
@@ -52,8 +55,8 @@ func main() {
 
 // run prepares all, boots the guest, and prints the table.
 func (c *cli) run(ctx context.Context) error {
-	free, unknown := available("/")
-	p, err := c.plan(free)
+	free, unknown := doctor.This().AvailableMemory()
+	p, err := c.plan(int64(min(free, math.MaxInt64)))
 	if err != nil {
 		return err
 	}
@@ -71,7 +74,7 @@ func (c *cli) run(ctx context.Context) error {
 		return err
 	}
 	if unknown != nil {
-		log.say("%v", unknown)
+		log.say("not every limit of memory is checked: %v", unknown)
 	}
 	o, err := carryOut(ctx, p, dir, log)
 	if err == nil {

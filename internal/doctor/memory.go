@@ -1,6 +1,10 @@
 package doctor
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"math"
+)
 
 // What a connection takes while it is idle, in bytes.
 const (
@@ -27,6 +31,20 @@ func (w Want) perConn() uint64 {
 
 // memory is what all connections take, in bytes.
 func (w Want) memory() uint64 { return uint64(w.Conns) * w.perConn() }
+
+// AvailableMemory is what this process and its children may take on top, in bytes: the machine's, or what the limits of its cgroups leave
+// if that is less. With an error it is what is known, and math.MaxUint64 if nothing is.
+func (m Machine) AvailableMemory() (uint64, error) {
+	have, err := m.meminfo("MemAvailable")
+	if err != nil {
+		have, err = math.MaxUint64, fmt.Errorf("how much memory is free cannot be told: %w", err)
+	}
+	r, groupErr := m.cgroupRoom()
+	if groupErr != nil {
+		return have, errors.Join(err, fmt.Errorf("the memory limit of the cgroups cannot be told: %w", groupErr))
+	}
+	return min(have, r.left), err
+}
 
 // available checks the memory of the machine.
 func available(m Machine, w Want) Check {

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"math"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -151,5 +153,33 @@ func TestWhoSetGOMAXPROCS(t *testing.T) {
 	c = examine(t, m, server(10)).find(t, "processors (GOMAXPROCS)")
 	if len(c.Mend) != 1 || c.Mend[0] != (Remedy{"shell", "unset GOMAXPROCS"}) {
 		t.Errorf("the environment: %v", c.Mend)
+	}
+}
+
+func TestAvailableMemoryIsTheLeastOfMachineAndCgroups(t *testing.T) {
+	const unit, slice = "sys/fs/cgroup/system.slice/roost.service/", "sys/fs/cgroup/system.slice/"
+	free := tree{"proc/meminfo": "MemAvailable: 8192 kB\n"}
+	for _, c := range []struct {
+		name  string
+		files tree
+		want  uint64
+		err   string // empty: none
+	}{
+		{"no cgroups", free, 8 << 20, ""},
+		{"a limit", and(free, and(v2, tree{unit + "memory.max": "5000000\n", unit + "memory.current": "1000000\n"})), 4000000, ""},
+		{"files go when memory is short", and(free, and(v2, tree{unit + "memory.max": "5000000", unit + "memory.current": "1000000",
+			unit + "memory.stat": "anon 7\ninactive_file 300000\n"})), 4300000, ""},
+		{"a limit above", and(free, and(v2, tree{unit + "memory.max": "max", slice + "memory.max": "3000000", slice + "memory.current": "1000000"})), 2000000, ""},
+		{"a container's own", and(free, and(v2InDocker, tree{"sys/fs/cgroup/memory.max": "3000000", "sys/fs/cgroup/memory.current": "1"})), 2999999, ""},
+		{"more than the machine", and(free, and(v2, tree{unit + "memory.max": "50000000000", unit + "memory.current": "1"})), 8 << 20, ""},
+		{"full", and(free, and(v2, tree{unit + "memory.max": "5", unit + "memory.current": "9"})), 0, ""},
+		{"a damaged limit", and(free, and(v2, tree{unit + "memory.max": "x"})), 8 << 20, "limit of the cgroups"},
+		{"nothing", tree{"proc/meminfo": gone}, math.MaxUint64, "how much memory is free"},
+		{"a limit alone", and(tree{"proc/meminfo": gone}, and(v2, tree{unit + "memory.max": "5", unit + "memory.current": "1"})), 4, "how much memory is free"},
+	} {
+		got, err := machine(c.files).AvailableMemory()
+		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %d, %v; want %d, %q", c.name, got, err, c.want, c.err)
+		}
 	}
 }

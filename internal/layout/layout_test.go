@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"client":        {"wsproto"},
 	"client/js":     {},
 	"conformance":   {}, // tests only
-	"bench/million": {"bench/report"},
+	"bench/million": {"bench/report", "internal/doctor", "poller"},
 	"docs/deploy":   {}, // files, and tests of them
 	"examples/chi":  {"server", "internal/memtls", "wsproto", "poller", "pool", "gate"},
 
