@@ -22,7 +22,11 @@ func table(p plan, o *outcome) string {
 	row("pings answered", "%s", count(o.Pings))
 	row("server", "%s resident, %d bytes a connection, %d of them anonymous",
 		size(o.Held.Server), (o.Held.Server-o.Before.Server)/n, (o.Held.ServerAnon-o.Before.ServerAnon)/n)
-	row("load", "%s resident, %.0f bytes a connection (slope in the ramp)", size(o.Held.Client), o.ClientEach)
+	each := "too few connections for a slope"
+	if o.ClientEach > 0 {
+		each = fmt.Sprintf("%.0f bytes a connection (slope in the ramp)", o.ClientEach)
+	}
+	row("load", "%s resident, %s", size(o.Held.Client), each)
 	kernel := o.Before.Free - o.Held.Free - (o.Held.anon() - o.Before.anon())
 	row("kernel", "%d bytes a connection (both ends), %d of them slab", kernel/n, (o.Held.Slab-o.Before.Slab)/n)
 	row("guest", "%s memory, %s free at the end of the hold", size(p.Memory), size(o.Held.Free))
