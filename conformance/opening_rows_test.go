@@ -21,6 +21,7 @@ var openings = []opening{
 	{"4.2.1", "Connection in any case", []string{"Connection: UPGRADE"}, opens, "", ""},
 	{"4.2.1", "Connection is a list that has Upgrade", []string{"Connection: keep-alive, Upgrade"}, opens, "", ""},
 	{"4.2.1", "Connection in two lines", []string{"Connection: keep-alive", "+Connection: upgrade"}, opens, "", ""},
+	{"4.2.1", "Upgrade is a list, also in two lines", []string{"Upgrade: h2c", "+Upgrade: websocket"}, opens, "", ""},
 	{"4.2.1", "names of fields in any case", []string{"-Upgrade", "+UPGRADE: websocket", "-Sec-WebSocket-Key", "+sec-websocket-key: " + sampleKey}, opens, "", ""},
 	{"4.2.1", "space around values does not count", []string{"Upgrade:  websocket \t", "Sec-WebSocket-Key: \t" + sampleKey + "  ", "Sec-WebSocket-Version:13"}, opens,
 		"Sec-Websocket-Accept", sampleAccept},

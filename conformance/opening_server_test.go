@@ -39,9 +39,13 @@ func (v variant) ask(t *testing.T, how split, edits []string) exchange {
 }
 
 func TestOpeningOfTheServer(t *testing.T) {
-	for i, v := range append(variants(t, server.Config{}), adopting(t)...) {
+	ours := variants(t, server.Config{})
+	for i, v := range append(ours, adopting(t)...) {
 		for j, o := range openings {
 			how := splits[(i+j)%len(splits)]
+			if i >= len(ours) && !slices.Equal(o.status, opens) {
+				how = whole // net/http refuses before it has read all, and closes at once: a reset overtakes its answer
+			}
 			t.Run(fmt.Sprintf("%s/%s %s", v.name, o.section, o.rule), func(t *testing.T) {
 				t.Parallel()
 				if err := o.judge(t, v.ask(t, how, slices.Clone(o.edits))); err != nil {

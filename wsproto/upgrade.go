@@ -39,7 +39,7 @@ func (r *Request) CheckUpgrade() error {
 	case r.host.empty():
 		return errNoHost
 	}
-	for _, id := range [...]int{upgradeField, keyField, versionField, originField, lengthField} {
+	for _, id := range [...]int{keyField, versionField, originField, lengthField} {
 		if r.known[id].count > 1 {
 			return errRepeated
 		}
