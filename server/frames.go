@@ -121,10 +121,16 @@ func (l *loop) peerClose(c *Conn, b *batch, payload []byte) *batch {
 		c.peerClosed(code, text)
 		return b
 	}
+	return l.farewell(c, b, Close{Reason: ReasonPeer, Code: code, Text: text})
+}
+
+// farewell has the connection end behind the messages of batch and those that wait.
+func (l *loop) farewell(c *Conn, b *batch, how Close) *batch {
 	if b == nil {
 		b = newBatch(c)
 	}
-	b.end = Close{Reason: ReasonPeer, Code: code, Text: text}
+	b.end = how
+	l.farewells[c.token.Slot()] = how
 	return b
 }
 
@@ -143,10 +149,7 @@ func (l *loop) broke(c *Conn, b *batch, how Close) *batch {
 	case l.srv.config.Inline:
 		c.fail(how)
 	default:
-		if b == nil {
-			b = newBatch(c)
-		}
-		b.end = how
+		return l.farewell(c, b, how)
 	}
 	return b
 }

@@ -115,6 +115,47 @@ func TestTenThousandThatConnectAndVanish(t *testing.T) {
 	})
 }
 
+// How a peer has ended the connection stands, also when the handler is behind and a reset comes first.
+func TestAResetDoesNotOvertakeWhatThePeerSaidBefore(t *testing.T) {
+	attacks(t, func(t *testing.T, c Config) {
+		if c.Inline {
+			t.Skip("nothing waits in a mailbox")
+		}
+		for _, row := range []struct {
+			name   string
+			last   []byte
+			reason Reason
+			code   ws.StatusCode
+			text   string
+		}{
+			{"a Close frame", frame(ws.OpClose, true, ws.NewCloseFrameBody(1000, "bye")), ReasonPeer, 1000, "bye"},
+			{"a reserved opcode", frame(3, true, nil), ReasonProtocol, 1002, "use of reserved op code"},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				c := c
+				begun, goOn := make(chan struct{}), make(chan struct{})
+				c.Handler.OnMessage = func(c *Conn, m Message) {
+					close(begun)
+					<-goOn
+					c.Send(m.Op, m.Payload)
+				}
+				ch := closes(&c)
+				r := start(t, c)
+				p := r.dial()
+				p.write(append(p.message(ws.OpText, []byte("last words")), row.last...))
+				receive(t, "OnMessage", begun)
+				p.reset()
+				r.await("the reset", func(s Stats) bool { return s.Open == 0 })
+				close(goOn)
+				wantClosed(t, ch, row.reason, row.code, row.text, false)
+				if n := r.Stats().Reasons[row.reason]; n != 1 {
+					t.Errorf("%d connections ended by %v, want 1", n, row.reason)
+				}
+			})
+		}
+	})
+}
+
 func TestPeersThatCloseAndDoNotReadTheReply(t *testing.T) {
 	attacks(t, func(t *testing.T, c Config) {
 		const each = 20

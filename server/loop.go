@@ -25,6 +25,7 @@ type loop struct {
 	tick      uint32 // now, valid while fresh
 	fresh     bool   // tick was read since the last Turn
 	due       []uint32
+	farewells map[uint32]Close // by slot: how a peer has ended an open connection, as long as that waits in the mailbox
 	iov       [][]byte
 	dirty     []*Conn // to flush at the end of the turn
 	scratch   []byte
@@ -63,6 +64,7 @@ func newLoop(s *Server, id int, engine poller.Engine) *loop {
 		srv: s, id: id, engine: engine, start: time.Now(),
 		iov:         make([][]byte, 0, maxIov),
 		corks:       s.config.Inline && !engine.Holds(),
+		farewells:   make(map[uint32]Close),
 		rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		unsentShare: int64(max(1, s.config.MaxOutboundTotal/s.config.Loops)),
 	}
@@ -330,7 +332,8 @@ func orNever(wait uint32, ok bool) uint32 {
 }
 
 // end closes a connection's descriptor and forgets the connection. OnClose is the last that is heard of it. Where the closing
-// handshake had begun, its reason stands, and how the transport ended only tells whether it ended cleanly.
+// handshake had begun, its reason stands, and how the transport ended only tells whether it ended cleanly. It has begun too when the
+// peer's Close frame was read, though it may wait in the mailbox: the answer to a message before it provokes a reset by a peer that is gone.
 func (l *loop) end(c *Conn, how Close) {
 	opened := c.State() != Connecting
 	c.mu.Lock()
@@ -338,9 +341,14 @@ func (l *loop) end(c *Conn, how Close) {
 		c.mu.Unlock()
 		return
 	}
-	if life := c.life; life != nil && (opened || life.closing) {
+	farewell, waits := l.farewells[c.token.Slot()]
+	switch life := c.life; {
+	case life != nil && (opened || life.closing):
 		how = life.end
+	case waits && how.Reason == ReasonReset: // what the handler still had to see, or an answer to it, came too late
+		how = farewell
 	}
+	delete(l.farewells, c.token.Slot())
 	if how.Code == 0 {
 		how.Code = how.Reason.Code()
 	}
