@@ -55,6 +55,10 @@ func TestTheServersOwnStamp(t *testing.T) {
 			c := shortFanout(d)
 			c.Warmup, c.Duration, c.Fanout.Stamp = Duration(100*time.Millisecond), Duration(time.Second), tt.stamp
 			r, sum := mustRun(t, c, Options{})
+			// A loaded machine may give the double no time in the second that is measured.
+			for more := 4; more > 0 && len(sum.Messages) == 0; more-- {
+				r, sum = mustRun(t, c, Options{})
+			}
 			if len(sum.Messages) == 0 || sum.Unmarked == 0 {
 				t.Fatalf("%d messages followed, %d without a stamp", len(sum.Messages), sum.Unmarked)
 			}
