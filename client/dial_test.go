@@ -244,9 +244,9 @@ func TestAContextEndsInEachPhase(t *testing.T) {
 			wantError(t, err, context.Canceled, tt.says, "enough")
 			receive(t, "the end of the connection", ended)
 
-			config.HandshakeTimeout = 20 * time.Millisecond
+			config.HandshakeTimeout = time.Second
 			_, err = Dial(t.Context(), tt.scheme+"://"+address, config)
-			wantError(t, err, context.DeadlineExceeded, tt.says, "after 20ms (Config.HandshakeTimeout)")
+			wantError(t, err, context.DeadlineExceeded, tt.says, "after 1s (Config.HandshakeTimeout)")
 			receive(t, "the end of the connection", ended)
 		})
 	}

@@ -41,6 +41,7 @@ func openBrowser(t *testing.T, flags ...chromedp.ExecAllocatorOption) *browser {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(2*time.Minute),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(options, flags...)...)
 	ctx, _ := chromedp.NewContext(allocator)

@@ -233,6 +233,8 @@ func TestExpiry(t *testing.T) {
 				return Accept{Expires: time.Now().Add(100 * time.Millisecond)}, nil
 			case "/later":
 				return Accept{Expires: time.Now().Add(time.Hour)}, nil
+			case "/renewed":
+				return Accept{Expires: time.Now().Add(time.Minute)}, nil
 			}
 			return Accept{}, nil
 		}
@@ -246,6 +248,8 @@ func TestExpiry(t *testing.T) {
 			c.Send(m.Op, m.Payload)
 		}
 		c.AuthTimeout = 200 * time.Millisecond
+		opened := make(chan *Conn, 8)
+		c.Handler.OnOpen = func(c *Conn) { opened <- c }
 		r := start(t, c)
 		open := func(path string) *peer {
 			p, _, err := r.dialWith(ws.Dialer{}, path)
@@ -254,7 +258,8 @@ func TestExpiry(t *testing.T) {
 			}
 			return p
 		}
-		renewed := open("/")
+		renewed := open("/renewed")
+		conn := receive(t, "OnOpen", opened)
 		renewed.send(ws.OpText, "for ever")
 		renewed.want(ws.OpText, "for ever")
 		for _, path := range []string{"/expired", "/soon", "/"} {
@@ -266,7 +271,8 @@ func TestExpiry(t *testing.T) {
 		later.send(ws.OpText, "now")
 		later.wantClose(StatusUnauthorized)
 		later.Close()
-		renewed.send(ws.OpText, "still here") // longer than AuthTimeout
+		fire(conn, lastHeard(conn)+ticks(time.Hour)) // long after it would have expired
+		renewed.send(ws.OpText, "still here")
 		renewed.want(ws.OpText, "still here")
 		r.await("counted", func(s Stats) bool { return s.Reasons[ReasonExpired] == 4 })
 	})

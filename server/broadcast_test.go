@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -47,7 +48,7 @@ func TestBroadcastReachesWhoIsOpen(t *testing.T) {
 // TestBroadcastWithASlowReader: it meets the policy, the others do not notice.
 func TestBroadcastWithASlowReader(t *testing.T) {
 	attacks(t, func(t *testing.T, c Config) {
-		c.MaxOutbound, c.Loops = 64<<10, 1
+		c.MaxOutbound, c.Loops, c.CloseTimeout = 64<<10, 1, time.Hour
 		ch := closes(&c)
 		var srv *Server
 		r, p, conn := slowRig(t, c, func(s *Server) { srv = s })

@@ -77,8 +77,10 @@ func (l *loop) drained() {
 	}
 }
 
-// force ends every connection at once and returns how many of them were open.
+// force ends every connection at once and returns how many of them were open. Those are told so first, as far as their sockets take it.
 func (l *loop) force() int {
+	l.drain.window = 0
+	l.drainStep()
 	var all []*Conn
 	for c := range l.conns.all {
 		all = append(all, c)
@@ -87,6 +89,7 @@ func (l *loop) force() int {
 	for _, c := range all {
 		if c.State() != Connecting {
 			opened++
+			l.flush(c)
 		}
 		l.end(c, Close{Reason: ReasonShutdown})
 	}

@@ -11,6 +11,7 @@ import (
 
 func TestShutdownSaysGoodbyeAndWaits(t *testing.T) {
 	attacks(t, func(t *testing.T, c Config) {
+		c.CloseTimeout = time.Hour
 		ch := closes(&c)
 		opened := make(chan *Conn, 10)
 		c.Handler.OnOpen = func(c *Conn) { opened <- c }
@@ -89,9 +90,30 @@ func TestShutdownForcesAtTheContextsEnd(t *testing.T) {
 	})
 }
 
+// Also who was not due yet learns why it is cut off.
+func TestShutdownThatIsCutShortSaysGoodbyeToAll(t *testing.T) {
+	attacks(t, func(t *testing.T, c Config) {
+		c.DrainWindow = time.Hour
+		r := start(t, c)
+		var peers []*peer
+		for range 5 {
+			peers = append(peers, r.dial())
+		}
+		r.await("the connections", func(s Stats) bool { return s.Opened == 5 })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if report, err := r.Shutdown(ctx); !errors.Is(err, context.Canceled) || report.Forced != 5 {
+			t.Errorf("Shutdown returned %+v, %v", report, err)
+		}
+		for _, p := range peers {
+			p.wantClose(1001)
+		}
+	})
+}
+
 func TestShutdownSpreadsItsGoodbyes(t *testing.T) {
 	eachWay(t, func(t *testing.T, c Config) {
-		c.Loops, c.DrainWindow = 1, 20*tick
+		c.Loops, c.DrainWindow = 1, 60*tick
 		r := start(t, c)
 		const n = 100
 		var peers []*peer
@@ -112,7 +134,7 @@ func TestShutdownSpreadsItsGoodbyes(t *testing.T) {
 			windows[receive(t, "a goodbye", at).UnixNano()/int64(tick)]++
 		}
 		if len(windows) < 10 {
-			t.Errorf("100 goodbyes over 20 ticks came in %d of them: %v", len(windows), windows)
+			t.Errorf("100 goodbyes over 60 ticks came in %d of them: %v", len(windows), windows)
 		}
 		<-r.done
 	})

@@ -64,14 +64,15 @@ func TestAHandshakeThatStallsAnywhereEndsInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server, client := serverTLS(), clientTLS()
 			set(server, client)
-			r := start(t, Config{TLS: server, HandshakeTimeout: 500 * time.Millisecond, Handler: Handler{OnMessage: echo}})
-			conn, err := r.shake(client, whole)
+			patient := start(t, Config{TLS: server, Handler: Handler{OnMessage: echo}})
+			conn, err := patient.shake(client, whole)
 			if err != nil {
 				t.Fatal(err)
 			}
 			conn.Close()
-			r.await("the end of who said nothing in TLS", func(s Stats) bool { return s.Reasons[ReasonHandshakeGone] == 1 })
+			patient.await("the end of who said nothing in TLS", func(s Stats) bool { return s.Reasons[ReasonHandshakeGone] == 1 })
 
+			r := start(t, Config{TLS: server, HandshakeTimeout: 500 * time.Millisecond, Handler: Handler{OnMessage: echo}})
 			cuts := []int{0}
 			for sent, i := 0, 0; i < len(conn.passed); i++ {
 				n := conn.passed[i]

@@ -18,15 +18,15 @@ import (
 // TestPeersThatSendAByteASecondHurtNobody is the slowloris attack on both sides of the handshake. Their bytes do not extend their
 // deadlines: all get their answer and are gone, and meanwhile another connection is served as if they were not there.
 func TestPeersThatSendAByteASecondHurtNobody(t *testing.T) {
-	// The aim is 20 ms; a machine that runs other tests at the same time may need longer.
-	const tolerated = 250 * time.Millisecond
+	// The aim is 20 ms; a machine that runs other tests at the same time may need far longer.
+	const tolerated = time.Second
 	attacks(t, func(t *testing.T, c Config) {
 		each := uint64(500)
-		if c.TLS != nil {
-			each = 100 // they shake hands while the time of the first runs
-		}
 		c.Handler.OnMessage = echo
 		c.HandshakeTimeout, c.MessageTimeout, c.CloseTimeout = 3*time.Second, 3*time.Second, 500*time.Millisecond
+		if c.TLS != nil {
+			each, c.HandshakeTimeout = 100, 10*time.Second // they shake hands while the time of the first runs
+		}
 		r := start(t, c)
 		other := r.bystander()
 		var inFrame, inHandshake []*peer

@@ -336,6 +336,9 @@ func orNever(wait uint32, ok bool) uint32 {
 // peer's Close frame was read, though it may wait in the mailbox: the answer to a message before it provokes a reset by a peer that is gone.
 func (l *loop) end(c *Conn, how Close) {
 	opened := c.State() != Connecting
+	if !opened && how.Reason == ReasonReset { // it met a write: of TLS's handshake, or of an answer
+		how.Reason = ReasonHandshakeGone
+	}
 	c.mu.Lock()
 	if c.State() == Closed {
 		c.mu.Unlock()

@@ -59,6 +59,7 @@ func TestRefusedConnectionsOverTheirBoundAreCutOff(t *testing.T) {
 		if resp := last.exchange("nonsense\r\n\r\n"); resp.StatusCode != 400 {
 			t.Errorf("the last connection within the bound got %d, want 400", resp.StatusCode)
 		}
+		refused(1) // also when the last one has lingered long enough
 		for reason, request := range map[Reason]string{
 			ReasonRefusedRequest: "nonsense\r\n\r\n",
 			ReasonRefusedByApp:   "GET / HTTP/1.1\r\nHost: h\r\n" + upgradeLines + "\r\n",
@@ -72,6 +73,7 @@ func TestRefusedConnectionsOverTheirBoundAreCutOff(t *testing.T) {
 			}
 			r.await("the counter "+reason.String(), func(s Stats) bool { return s.Reasons[reason] > before })
 		}
+		refused(-1)
 		last.Close()
 		await(t, "room for another one", func() bool { return refused(0) == maxRefused-1 })
 		if resp := r.tcp().exchange("nonsense\r\n\r\n"); resp.StatusCode != 400 {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -206,6 +207,7 @@ func TestRatesOfARoute(t *testing.T) {
 			fast.want(ws.OpText, "hello")
 			slow.send(ws.OpText, "hello")
 		}
+		slow.Conn.Write(bytes.Repeat(frame(ws.OpText, true, []byte("hello")), 100)) // however slowly the others went
 		slow.wantClose(StatusTooManyMessages)
 	})
 }
@@ -259,7 +261,7 @@ func TestAPlaceIsHeldWhileAuthorizeDecides(t *testing.T) {
 		<-proceed
 		return Accept{}, nil
 	}
-	r := start(t, Config{HandshakeTimeout: 200 * time.Millisecond,
+	r := start(t, Config{HandshakeTimeout: time.Hour,
 		Routes: []Route{{Pattern: "/gone", MaxConns: 1, Authorize: authorize}, {Pattern: "/late", MaxConns: 1, Authorize: authorize}}})
 	leaver := r.tcp()
 	leaver.write([]byte(strings.Replace(handshakeTo(r.addr), "GET / ", "GET /gone ", 1)))
@@ -268,10 +270,13 @@ func TestAPlaceIsHeldWhileAuthorizeDecides(t *testing.T) {
 		t.Errorf("while the first is decided on, the second got %d", status)
 	}
 	leaver.Close()
-	if status, _ := r.status("/late"); status != http.StatusRequestTimeout {
-		t.Errorf("too late an Authorize makes %d", status)
-	}
+	late := r.tcp()
+	late.write([]byte(strings.Replace(handshakeTo(r.addr), "GET / ", "GET /late ", 1)))
 	receive(t, "Authorize", entered)
+	r.overdue()
+	if resp, err := http.ReadResponse(late.br, nil); err != nil || resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("too late an Authorize makes %v, %v", resp, err)
+	}
 	close(proceed)
 	r.await("the places are given back", func(s Stats) bool { return s.Routes[0].Open == 0 && s.Routes[1].Open == 0 })
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -60,7 +61,7 @@ func TestEchoOverTLS(t *testing.T) {
 func TestASlowReaderOverTLS(t *testing.T) {
 	secureModes(t, func(t *testing.T, c Config, version uint16) {
 		const messages, size = 40, 100_000
-		c.MaxOutbound = 2 * messages * size
+		c.MaxOutbound, c.CloseTimeout = 2*messages*size, time.Hour
 		c.Handler.OnMessage = func(c *Conn, m Message) {
 			for i := range messages {
 				c.Send(ws.OpBinary, bytes.Repeat([]byte{byte(i)}, size))

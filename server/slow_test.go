@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/gobwas/ws"
@@ -58,7 +59,7 @@ func slowRig(t *testing.T, c Config, prepare ...func(*Server)) (*rig, *peer, *Co
 
 func TestASlowReaderIsClosedWith1013(t *testing.T) {
 	attacks(t, func(t *testing.T, c Config) {
-		c.MaxOutbound = 64 << 10
+		c.MaxOutbound, c.CloseTimeout = 64<<10, time.Hour
 		ch := closes(&c)
 		r, p, conn := slowRig(t, c)
 		clog(t, conn, noise(0, 8<<10))

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,23 +90,27 @@ func TestAMessageThatDoesNotEndIsATimeout(t *testing.T) {
 
 func TestMessagesInPiecesAreNoTimeoutAsLongAsEachEnds(t *testing.T) {
 	attacks(t, func(t *testing.T, c Config) {
-		c.MessageTimeout = 250 * time.Millisecond
-		c.Handler.OnMessage = echo
-		p := start(t, c).dial()
+		const limit = 10 * time.Second // of which the test makes the most
+		c.MessageTimeout, c.PingAfter, c.Handler.OnMessage = limit, time.Hour, echo
+		_, p, conn := slowRig(t, c)
 		whole := p.message(ws.OpText, []byte("payload"))
 		p.write(whole[:5])
-		end := time.Now().Add(600 * time.Millisecond)
-		for time.Now().Before(end) { // every message ends in time, but one is always incomplete
-			p.write(append(append([]byte(nil), whole[5:]...), whole[:5]...))
+		awaitFlag(t, conn, flagPartial, true)
+		for range 5 { // every message ends in time, but one is always incomplete
+			on(conn, func() { conn.partial = uint16(conn.loop.now() - ticks(limit-tick)) })
+			p.write(slices.Concat(whole[5:], whole[:5]))
 			p.want(ws.OpText, "payload")
+			fire(conn, lastHeard(conn)+ticks(limit/2))
+			if conn.State() != Open {
+				t.Fatal("a message was blamed for the age of the one before it")
+			}
 		}
 	})
 }
 
 func TestSilenceIsBrokenOnlyWhenItIsOne(t *testing.T) {
 	attacks(t, func(t *testing.T, c Config) {
-		c.SilenceAfter = 200 * time.Millisecond
-		c.PingAfter = -1
+		c.SilenceAfter, c.PingAfter = time.Hour, -1 // the test tells the time
 		c.OnSilence = func(dst []byte, s *Silence) []byte {
 			topics := map[string]uint64{}
 			for topic, seq := range s.Topics() {
@@ -118,21 +123,36 @@ func TestSilenceIsBrokenOnlyWhenItIsOne(t *testing.T) {
 			c.SetValue("me")
 			c.Subscribe(a)
 			c.Subscribe(b)
+			c.Send(ws.OpText, []byte("subscribed"))
 		}
+		opened := make(chan *Conn, 2)
+		c.Handler.OnOpen = func(c *Conn) { opened <- c }
 		r := start(t, c, func(s *Server) { a, b = s.NewTopic("a", TopicConfig{}), s.NewTopic("b", TopicConfig{}) })
-		p, unsubscribed := r.dial(), r.dial()
+		p, conn := r.dial(), receive(t, "OnOpen", opened)
+		unsubscribed, second := r.dial(), receive(t, "OnOpen", opened)
+		after := ticks(c.SilenceAfter)
+		silent := func(c *Conn, n uint32) { // for n ticks
+			settle(c)
+			var at uint32
+			on(c, func() { at = c.subs.sentAt })
+			fire(c, at+n)
+		}
 		p.send(ws.OpText, "subscribe")
-		await(t, "the subscriptions", func() bool { return a.Subscribers()+b.Subscribers() == 2 })
+		p.want(ws.OpText, "subscribed")
 		a.Publish(Publication{Op: ws.OpText, Seq: 7, Payload: []byte("prev "), Tail: []byte(".")})
 		p.want(ws.OpText, "prev 0.")
-		p.want(ws.OpText, "beat 1 of me: "+fmt.Sprint(map[string]uint64{"a": 7, "b": 0}))
-		p.want(ws.OpText, "beat 2 of me: "+fmt.Sprint(map[string]uint64{"a": 7, "b": 0}))
-		busy := time.Now().Add(2 * c.SilenceAfter)
-		for i := uint64(8); time.Now().Before(busy); i++ { // as long as something is sent there is no silence
+		for beat := 1; beat <= 2; beat++ {
+			silent(conn, after)
+			p.want(ws.OpText, fmt.Sprintf("beat %d of me: %v", beat, map[string]uint64{"a": 7, "b": 0}))
+		}
+		for i := uint64(8); i < 12; i++ { // as long as something is sent there is no silence
 			a.Publish(Publication{Op: ws.OpText, Seq: i, Payload: []byte("prev "), Tail: []byte(".")})
 			p.want(ws.OpText, fmt.Sprintf("prev %d.", i-1))
+			silent(conn, after-1)
 		}
 		unsubscribed.send(ws.OpText, "now I am")
+		unsubscribed.want(ws.OpText, "subscribed")
+		silent(second, after)
 		unsubscribed.want(ws.OpText, "beat 1 of me: "+fmt.Sprint(map[string]uint64{"a": 0, "b": 0}))
 	})
 }

@@ -165,7 +165,7 @@ func loadInterrupted(t *testing.T, roost string, server foreign) {
 		t.Fatal(err)
 	}
 	for lines := bufio.NewScanner(said); lines.Scan(); {
-		if strings.Contains(lines.Text(), "ramp begins") { // which is told when it is over
+		if strings.Contains(lines.Text(), "measure begins") {
 			cmd.Process.Signal(os.Interrupt)
 		}
 	}
