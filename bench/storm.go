@@ -14,6 +14,7 @@ type storm struct {
 	current map[uint32]bool // who has not come back from this wave yet
 	redial  []uint32        // who has yet to try
 	retry   []retry         // who failed, in the order of their time
+	late    bool            // a wave was made when the measure phase was over
 }
 
 // retry is a client that waits before it tries again.
@@ -30,23 +31,30 @@ func newStorm(l *loop) *storm { return &storm{idle: idle{l}, current: map[uint32
 
 func (s *storm) turn() int64 {
 	l := s.l
-	if l.rec.Phase != report.Measure {
+	switch {
+	case l.rec.Phase == report.Measure:
+	case l.rec.Phase == report.Drain && (s.late || s.next() != never):
+		s.late = true // the loop was so late that it missed the wave, or its clients are on their way back
+	default:
 		return never
 	}
-	next := s.began(len(s.waves))
-	if l.now >= next && len(s.waves) < l.config.Storm.Waves {
+	if l.now >= s.next() {
 		s.drop()
-		next = s.began(len(s.waves))
 	}
-	if len(s.waves) == l.config.Storm.Waves {
-		next = never
-	}
-	return min(next, s.comeBack())
+	return min(s.next(), s.comeBack())
 }
 
-// began returns when a wave is due. All loops of all workers drop at the same time.
-func (s *storm) began(wave int) int64 {
-	return s.l.rec.timeline.measure + int64(wave)*int64(s.l.config.Storm.Every)
+// next returns when the next wave is due, never when none is any more in the measure
+// phase. All loops of all workers drop at the same time.
+func (s *storm) next() int64 {
+	t, n := &s.l.rec.timeline, len(s.waves)
+	if n == s.l.config.Storm.Waves {
+		return never
+	}
+	if due := t.measure + int64(n)*int64(s.l.config.Storm.Every); due < t.drain {
+		return due
+	}
+	return never
 }
 
 // drop ends every open connection. Who has not come back from the wave before goes on
@@ -106,6 +114,8 @@ func (s *storm) refused(number uint32, _ role) {
 	}
 }
 
-func (s *storm) drained() bool { return true }
+// drained waits for a wave that was late, and for its clients. Of another one it shows who
+// is back by the end of the measure phase.
+func (s *storm) drained() bool { return s.next() == never && (!s.late || len(s.current) == 0) }
 
 func (s *storm) finish() { s.l.rec.Waves = s.waves }
