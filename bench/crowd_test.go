@@ -54,15 +54,26 @@ func TestChurnIsBounded(t *testing.T) {
 	for _, tt := range []struct {
 		conns  int
 		unsent int64 // of 20
-	}{{19, 1}, {20, 0}, {21, 0}} {
+	}{{20, 1}, {21, 0}, {22, 0}} {
 		d := (&double{}).start(t)
 		c := short(d, Churn)
-		// The scout, which is held as long, has gone when the others come.
-		c.Conns, c.Loops, c.Churn.Rate, c.Churn.Hold = tt.conns, 1, 200, Duration(150*time.Millisecond)
-		c.Warmup = Duration(200 * time.Millisecond)
+		// All are held to the end, and the scout is one of them.
+		c.Conns, c.Loops, c.Churn.Rate, c.Churn.Hold = tt.conns, 1, 200, Duration(time.Hour)
 		_, sum := mustRun(t, c, Options{})
 		expect(t, "unsent", sum.Unsent, tt.unsent)
 		expect(t, "opened", sum.Opened, 21-tt.unsent)
+	}
+}
+
+// TestChurnTakesTheRoomOfWhoHasLeft: also where it is for one only.
+func TestChurnTakesTheRoomOfWhoHasLeft(t *testing.T) {
+	t.Parallel()
+	d := (&double{}).start(t)
+	c := short(d, Churn)
+	c.Conns, c.Loops, c.Churn.Rate, c.Churn.Hold = 1, 1, 200, Duration(time.Millisecond)
+	o := until(&c, func(sum *report.Interval) bool { return sum.Opened >= 3 })
+	if _, sum := mustRun(t, c, o); sum.Opened < 3 {
+		t.Errorf("%d were opened", sum.Opened)
 	}
 }
 
@@ -95,8 +106,9 @@ func TestStorm(t *testing.T) {
 			}
 			d.start(t)
 			c := short(d, Storm)
-			c.Conns, c.Storm.Waves, c.Storm.Every, c.Storm.Close, c.Duration = 6, 2, Duration(time.Second), closing, 0
-			r, sum := mustRun(t, c, Options{})
+			c.Conns, c.Storm.Waves, c.Storm.Every, c.Storm.Close = 6, 2, Duration(4*time.Second), closing
+			o := until(&c, func(sum *report.Interval) bool { return sum.Opened >= 18 })
+			r, sum := mustRun(t, c, o)
 			expect(t, "waves", int64(len(sum.Waves)), 2)
 			for i, w := range sum.Waves {
 				if w.Clients != 6 || w.Back != 6 || w.Full-w.Began < int64(delay) {
@@ -126,8 +138,12 @@ func TestStormRetries(t *testing.T) {
 	}}
 	d.start(t)
 	c := short(d, Storm)
-	c.Conns, c.Storm.Waves, c.Storm.Every, c.Duration = 4, 1, Duration(time.Second), 0
-	_, sum := mustRun(t, c, Options{})
+	c.Conns, c.Storm.Waves = 4, 1
+	o := until(&c, func(sum *report.Interval) bool { return sum.Opened >= 8 })
+	_, sum := mustRun(t, c, o)
+	if len(sum.Waves) != 1 {
+		t.Fatalf("waves: %+v", sum.Waves)
+	}
 	if w := sum.Waves[0]; w.Clients != 4 || w.Back != 4 || w.Full-w.Began < int64(retryAfter) {
 		t.Errorf("%+v", w)
 	}
@@ -146,8 +162,11 @@ func TestAStormThatIsNotOver(t *testing.T) {
 	}}
 	d.start(t)
 	c := short(d, Storm)
-	c.Conns, c.Storm.Waves, c.Storm.Every, c.Duration = 4, 2, Duration(250*time.Millisecond), 0
+	c.Conns, c.Storm.Waves, c.Storm.Every, c.Duration = 4, 2, Duration(2*time.Second), 0
 	r, sum := mustRun(t, c, Options{})
+	if len(sum.Waves) != 2 {
+		t.Fatalf("waves: %+v", sum.Waves)
+	}
 	for i, w := range sum.Waves {
 		if w.Clients != 4 || w.Back != 0 {
 			t.Errorf("wave %d: %+v", i, w)
@@ -236,18 +255,42 @@ func TestSlowClientsThatAreGivenUp(t *testing.T) {
 		}}).start(t)
 		c := short(d, Slow)
 		c.Conns, c.On, c.Slow.Share, c.Slow.Rate, c.Loops = 8, Feed, 1, rate, 1
-		c.Duration = Duration(800 * time.Millisecond)
-		_, sum := mustRun(t, c, Options{})
+		o := until(&c, func(sum *report.Interval) bool { return sum.SlowLost >= 4 })
+		_, sum := mustRun(t, c, o)
 		expect(t, "slow ones lost", sum.SlowLost, 4)
 		expect(t, "lost", sum.Lost, 0)
 		expect(t, "left", sum.Left, 4)
 	}
 }
 
+// watch pings, and ends the connection when nothing has come for so long. Who was not woken
+// cannot tell who was silent meanwhile: everybody gets as long again then.
+func (p *peer) watch(patience time.Duration) {
+	ticker := time.NewTicker(patience / 20)
+	defer ticker.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-ticker.C:
+			p.send(ws.OpPing, nil)
+		case <-p.gone:
+			return
+		}
+		now := time.Now()
+		if now.Sub(last) > patience/4 {
+			p.d.each(func(p *peer) { p.heard.Store(now.UnixNano()) })
+		}
+		last = now
+		if now.UnixNano()-p.heard.Load() > int64(patience) {
+			p.conn.Close()
+			return
+		}
+	}
+}
+
 // TestHalfOpen: the double ends who has not answered its ping for a time.
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
-	const patience = time.Second
+	const patience = 4 * time.Second
 	for _, on := range []string{Echo, Fanout, Feed} {
 		t.Run(on, func(t *testing.T) {
 			t.Parallel()
@@ -263,7 +306,7 @@ func TestHalfOpen(t *testing.T) {
 			d.start(t)
 			c := short(d, HalfOpen)
 			c.Conns, c.On, c.HalfOpen.Share, c.Echo.Rate, c.Fanout.Rate = 8, on, 0.25, 100, 100
-			c.Duration = Duration(2500 * time.Millisecond)
+			c.Duration = Duration(10 * time.Second)
 			if on == Feed {
 				c.Drain = Duration(time.Second) // all of it passes: the double is no feed
 			}

@@ -161,8 +161,9 @@ func TestNoOfferWithoutBeingAsked(t *testing.T) {
 	}
 }
 
-// answering makes a double whose 101 has these extensions, and which sends a frame with RSV1 when a message comes.
-func answering(t *testing.T, extensions string, frame func() []byte) *double {
+// answering makes a double whose 101 has these extensions, and a frame right behind it, if there is one: in one write, so that no
+// client is open before it has the frame.
+func answering(t *testing.T, extensions string, frame []byte) *double {
 	t.Helper()
 	d := &double{}
 	d.shake = func(p *peer, _ int) bool {
@@ -172,11 +173,9 @@ func answering(t *testing.T, extensions string, frame func() []byte) *double {
 			return true
 		}
 		text, _ := strings.CutSuffix(string(answer), "\r\n")
-		if err := p.write([]byte(text + "Sec-WebSocket-Extensions: " + extensions + "\r\n\r\n")); err != nil {
+		head := text + "Sec-WebSocket-Extensions: " + extensions + "\r\n\r\n"
+		if err := p.write(append([]byte(head), frame...)); err != nil {
 			return true
-		}
-		if frame != nil {
-			_ = p.write(frame())
 		}
 		p.hang()
 		return true
@@ -209,17 +208,12 @@ func TestAnswersThatTheOfferDoesNotAllow(t *testing.T) {
 func TestCorruptCompressedData(t *testing.T) {
 	t.Parallel()
 	const agreed = "permessage-deflate; server_no_context_takeover; client_max_window_bits=10"
-	bomb := func() []byte {
-		var d wsproto.Deflater
-		return d.AppendFrame(nil, ws.OpBinary, make([]byte, 1<<20), 15, nil)
-	}
-	for name, frame := range map[string]func() []byte{
-		"corrupt data": func() []byte { return []byte{0xc2, 3, 0xff, 0xff, 0xff} },
-		"text that is not UTF-8": func() []byte {
-			return new(wsproto.Deflater).AppendFrame(nil, ws.OpText, []byte(strings.Repeat("\xff", 300)), 15, nil)
-		},
-		"more than the largest":     bomb,
-		"a compressed continuation": func() []byte { return []byte{0x02, 1, 'a', 0xc0, 1, 'b'} },
+	var z wsproto.Deflater
+	for name, frame := range map[string][]byte{
+		"corrupt data":              {0xc2, 3, 0xff, 0xff, 0xff},
+		"text that is not UTF-8":    z.AppendFrame(nil, ws.OpText, []byte(strings.Repeat("\xff", 300)), 15, nil),
+		"more than the largest":     z.AppendFrame(nil, ws.OpBinary, make([]byte, 1<<20), 15, nil),
+		"a compressed continuation": {0x02, 1, 'a', 0xc0, 1, 'b'},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

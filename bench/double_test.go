@@ -24,6 +24,8 @@ type double struct {
 	// shake answers the n-th handshake, from 0, instead of a 101, when it returns
 	// true: the connection ends when it returns.
 	shake func(p *peer, n int) bool
+	// behind goes out in one write with each 101.
+	behind []byte
 	// opened is called when the 101 is written, before anything is read.
 	opened func(p *peer)
 	// goodbye is called when Close came, before it is answered.
@@ -237,7 +239,6 @@ func (p *peer) serve() {
 	if err != nil {
 		return
 	}
-	p.d.upgraded.Add(1)
 	if p.d.opened != nil {
 		p.d.opened(p)
 	}
@@ -286,7 +287,8 @@ func (p *peer) upgrade() (rest []byte, err error) {
 	defer p.mu.Unlock()
 	p.heard.Store(time.Now().UnixNano())
 	p.ready.Store(true) // before the client knows, and behind the 101 what is broadcast
-	_, err = p.conn.Write(answer)
+	p.d.upgraded.Add(1) // likewise: its run may be over before this goroutine goes on
+	_, err = p.conn.Write(append(answer, p.d.behind...))
 	return head[end:], err
 }
 
@@ -366,24 +368,6 @@ func (p *peer) write(b []byte) error {
 
 // close sends a Close frame.
 func (p *peer) close(code ws.StatusCode) { _ = p.write(wsproto.AppendClose(nil, code, "")) }
-
-// watch pings, and ends the connection when nothing has come for so long.
-func (p *peer) watch(patience time.Duration) {
-	ticker := time.NewTicker(patience / 20)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			p.send(ws.OpPing, nil)
-		case <-p.gone:
-			return
-		}
-		if time.Now().UnixNano()-p.heard.Load() > int64(patience) {
-			p.conn.Close()
-			return
-		}
-	}
-}
 
 // reset ends the connection by a reset.
 func (p *peer) reset() {

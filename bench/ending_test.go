@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/roostws/roost/bench/report"
+	"github.com/roostws/roost/wsproto"
 )
 
 func TestIdleAnswersPings(t *testing.T) {
@@ -23,7 +24,9 @@ func TestIdleAnswersPings(t *testing.T) {
 		p.send(ws.OpPong, []byte("unsolicited"))
 	}}
 	d.start(t)
-	_, sum := mustRun(t, short(d, Idle), Options{})
+	c := short(d, Idle)
+	o := until(&c, func(sum *report.Interval) bool { return sum.Pings >= 4 })
+	_, sum := mustRun(t, c, o)
 	expect(t, "pings", sum.Pings, 4)
 	expect(t, "pongs", d.pongs.Load(), 4)
 	for what, n := range map[string]int64{"lost": sum.Lost, "sent": sum.Sent, "received": sum.Received, "failures": int64(len(sum.Failures))} {
@@ -81,7 +84,8 @@ func TestEveryLossHasItsKind(t *testing.T) {
 			c := short(d, Idle)
 			c.Conns, c.Connect.AtOnce = 4, 100
 			c.Connect.Timeout = Duration(10 * time.Second)
-			_, sum := mustRun(t, c, Options{})
+			o := until(&c, func(sum *report.Interval) bool { return sum.Lost >= 2 })
+			_, sum := mustRun(t, c, o)
 			expect(t, "lost", sum.Lost, 2)
 			expect(t, "left", sum.Left, 2)
 			expectFailures(t, sum, map[string]int64{tt.kind: 2})
@@ -114,7 +118,7 @@ var failing = []struct {
 		_ = p.write([]byte("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n"))
 		p.hang()
 	}, report.WrongUpgrade, "Sec-WebSocket-Accept"},
-	{"no answer", (*peer).hang, report.HandshakeTimeout, "no answer in 1s"},
+	{"no answer", (*peer).hang, report.HandshakeTimeout, "no answer in 5s"},
 	{"half an answer", func(p *peer) { _ = p.write([]byte("HTTP/1.1 101 ")); p.hang() }, report.HandshakeTimeout, ""},
 }
 
@@ -133,7 +137,7 @@ func TestEveryFailedAttemptHasItsKind(t *testing.T) {
 			c := short(d, Idle)
 			c.Conns = 4
 			if tt.kind == report.HandshakeTimeout {
-				c.Connect.Timeout = Duration(time.Second)
+				c.Connect.Timeout = Duration(5 * time.Second)
 			}
 			_, sum := mustRun(t, c, Options{})
 			expect(t, "failed", sum.Failed, 2)
@@ -163,7 +167,7 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 			c := short(d, Idle)
 			c.Conns, c.Duration = 100, Duration(time.Hour)
 			if tt.kind == report.HandshakeTimeout {
-				c.Connect.Timeout = Duration(time.Second)
+				c.Connect.Timeout = Duration(5 * time.Second)
 			}
 			_, err := Run(context.Background(), c, Options{})
 			checkUnusable(t, err, tt.kind, d.url())
@@ -204,7 +208,7 @@ func TestNobodyListens(t *testing.T) {
 // TestAServerThatKeepsNobody is useless even though it takes connections.
 func TestAServerThatKeepsNobody(t *testing.T) {
 	t.Parallel()
-	d := &double{opened: func(p *peer) { p.close(1013); p.conn.Close() }}
+	d := &double{behind: wsproto.AppendClose(nil, 1013, ""), opened: func(p *peer) { p.conn.Close() }}
 	d.start(t)
 	_, err := Run(context.Background(), short(d, Idle), Options{})
 	checkUnusable(t, err, "kept none", report.ClosedWith(1013), d.url())

@@ -189,8 +189,8 @@ func TestForeignMessagesAreUnmarked(t *testing.T) {
 			t.Parallel()
 			d := fanningDouble(nil)
 			d.answer = func(p *peer, m wsproto.Message) {
+				d.broadcast(ws.OpText, []byte(text)) // before the other one, for which the run waits
 				d.broadcast(m.Op, m.Payload)
-				d.broadcast(ws.OpText, []byte(text))
 			}
 			d.start(t)
 			_, sum := mustRun(t, shortFanout(d), Options{})

@@ -63,8 +63,9 @@ func TestFeedChecksTheChain(t *testing.T) {
 			}}
 			d.start(t)
 			c := short(d, Feed)
-			c.Drain = Duration(500 * time.Millisecond) // all of it passes: nothing comes any more
-			_, sum := mustRun(t, c, Options{})
+			c.Drain = Duration(100 * time.Millisecond) // all of it passes: nothing comes any more
+			o := until(&c, func(sum *report.Interval) bool { return sum.Received >= 2*int64(len(tt.script)) })
+			_, sum := mustRun(t, c, o)
 			want := feedCounts{2 * tt.want.snapshots, 2 * tt.want.updates, 2 * tt.want.gaps, 2 * tt.want.repeats, 2 * tt.want.unmarked, 2 * tt.want.refused}
 			got := feedCounts{sum.Snapshots, sum.Updates, sum.Gaps, sum.Repeats, sum.Unmarked, sum.Failures[report.SubscribeRefused]}
 			if got != want {
@@ -122,7 +123,7 @@ func TestFeedMeasuresFromThePublication(t *testing.T) {
 		}
 	})
 	c := short(d, Feed)
-	c.Duration = Duration(200 * time.Millisecond)
+	c.Duration = Duration(3 * time.Second)
 	r, sum := mustRun(t, c, Options{})
 	if sum.Latency == nil || sum.Latency.Min() < age-age/1000 {
 		t.Fatalf("updates of %v ago have latencies from %v on", age, sum.Latency.Min())

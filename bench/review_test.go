@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 	"unicode"
@@ -53,9 +52,9 @@ func TestChurnCountsWhatIsUnderWayAtTheEnd(t *testing.T) {
 		change func(*Config)
 		kind   string
 	}{
-		{"a short drain", 10, func(c *Config) { c.Drain = Duration(50 * time.Millisecond) }, report.Unfinished},
-		{"a short timeout", 10, func(c *Config) { c.Connect.Timeout = Duration(500 * time.Millisecond) }, report.HandshakeTimeout},
-		{"no room", 3, func(c *Config) { c.Conns, c.Drain = 6, Duration(50*time.Millisecond) }, report.Unfinished},
+		{"a short drain", 10, func(c *Config) { c.Drain = Duration(time.Second) }, report.Unfinished},
+		{"a short timeout", 10, func(c *Config) { c.Connect.Timeout = Duration(2 * time.Second) }, report.HandshakeTimeout},
+		{"no room", 3, func(c *Config) { c.Conns, c.Drain = 6, Duration(time.Second) }, report.Unfinished},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -154,54 +153,59 @@ func TestAFeedThatStalls(t *testing.T) {
 	const stall = 600 * time.Millisecond
 	d := &double{answer: func(*peer, wsproto.Message) {}}
 	d.start(t)
-	over := make(chan struct{})
-	var published atomic.Pointer[[]int64] // in milliseconds
-	d.tasks.Go(func() { published.Store(stallingFeed(d, over, stall)) })
+	over, published := newStopper(), make(chan int, 1)
+	d.tasks.Go(func() { published <- stallingFeed(d, over.c, stall) })
 	c := short(d, Feed)
-	stop := newStopper()
-	stop.c = over
-	_, sum := mustRun(t, c, Options{Progress: func(p report.Progress) {
-		if p.Phase == report.Measure {
-			stop.stop()
+	c.Duration = Duration(time.Minute)
+	seconds, stop := 0, newStopper()
+	_, sum := mustRun(t, c, Options{Stop: stop.c, Progress: func(p report.Progress) {
+		switch p.Phase {
+		case report.Measure:
+			if seconds++; seconds == 3 {
+				stop.stop()
+			}
+		case report.Drain:
+			over.stop() // what is made in the drain phase tells the run that it has all
 		}
 	}})
-	late, all := sum.Latency.Max(), published.Load()
-	if all == nil {
+	var all int
+	select {
+	case all = <-published:
+	case <-time.After(time.Duration(c.Drain)):
 		t.Fatal("the run ended before what was held back came")
 	}
+	late := sum.Latency.Max()
 	if late < stall || sum.Deliveries != sum.Latency.Count() || sum.Deliveries < 2 {
 		t.Errorf("%d deliveries, %d latencies, at most %v", sum.Deliveries, sum.Latency.Count(), late)
 	}
-	expect(t, "updates", sum.Updates, int64(2*len(*all)))
+	expect(t, "updates", sum.Updates, int64(2*all))
 }
 
 // stallingFeed makes an update every 5 ms, and sends all of them a time after over. It
-// returns when each was made.
-func stallingFeed(d *double, over <-chan struct{}, stall time.Duration) *[]int64 {
-	var made []int64
+// returns how many they are.
+func stallingFeed(d *double, over <-chan struct{}, stall time.Duration) (made int) {
 	var frames []byte
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for measuring := true; measuring; {
 		select {
 		case at := <-ticker.C:
-			n := len(made)
-			made = append(made, at.UnixMilli())
 			frames = wsproto.AppendFrame(frames, ws.OpText,
-				fmt.Appendf(nil, `{"ch":"a","type":"update","seq":%d,"prev":%d,"ts":%d}`, n+1, n, made[n]))
+				fmt.Appendf(nil, `{"ch":"a","type":"update","seq":%d,"prev":%d,"ts":%d}`, made+1, made, at.UnixMilli()))
+			made++
 		case <-over:
 			measuring = false
 		case <-d.done:
-			return nil
+			return made
 		}
 	}
 	select {
 	case <-time.After(stall):
 	case <-d.done:
-		return nil
+		return made
 	}
 	d.each(func(p *peer) { _ = p.write(frames) })
-	return &made
+	return made
 }
 
 // TestStopIsHeardByALoopThatCannotKeepUp: publications go out in slices.
@@ -209,19 +213,25 @@ func TestStopIsHeardByALoopThatCannotKeepUp(t *testing.T) {
 	t.Parallel()
 	stop := newStopper()
 	var begun sync.Once
-	var stopped time.Time
+	stopped := make(chan time.Time, 1)
 	d := &double{answer: func(*peer, wsproto.Message) {
 		begun.Do(func() {
-			time.AfterFunc(200*time.Millisecond, func() { stopped = time.Now(); stop.stop() })
+			time.AfterFunc(200*time.Millisecond, func() { stopped <- time.Now(); stop.stop() })
 		})
 	}}
 	d.start(t)
 	c := short(d, Fanout)
 	c.Loops, c.Fanout.Rate = 1, 1e6
-	c.Warmup, c.Duration, c.Drain = Duration(20*time.Millisecond), Duration(900*time.Millisecond), Duration(50*time.Millisecond)
+	// The drain phase is long, for a double that gets its first message late.
+	c.Warmup, c.Duration, c.Drain = Duration(20*time.Millisecond), Duration(900*time.Millisecond), Duration(3*time.Second)
 	r, sum := mustRun(t, c, Options{Stop: stop.c})
-	if took := time.Since(stopped); took > 5*time.Second {
-		t.Errorf("the run ended %v after it was told to", took)
+	select {
+	case at := <-stopped:
+		if took := time.Since(at); took > 10*time.Second {
+			t.Errorf("the run ended %v after it was told to", took)
+		}
+	default:
+		t.Fatal("the run ended before it was told to")
 	}
 	var warm int64
 	for _, i := range r.Intervals {
@@ -286,10 +296,7 @@ func TestNoEscapesReachAnError(t *testing.T) {
 			return true
 		}},
 		"no HTTP": {shake: func(p *peer, _ int) bool { _ = p.write([]byte(evil + evil)); return true }},
-		"close": {opened: func(p *peer) {
-			_ = p.write(wsproto.AppendClose(nil, 1013, evil))
-			p.conn.Close()
-		}},
+		"close":   {behind: wsproto.AppendClose(nil, 1013, evil), opened: func(p *peer) { p.conn.Close() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

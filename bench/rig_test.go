@@ -123,3 +123,15 @@ func (s *stopper) stop() {
 	default:
 	}
 }
+
+// until makes a run measure until enough was counted, however long this machine takes
+// for it. That is looked at when a second of the measure phase is over.
+func until(c *Config, enough func(sum *report.Interval) bool) Options {
+	stop := newStopper()
+	c.Duration = Duration(time.Minute)
+	return Options{Stop: stop.c, Progress: func(p report.Progress) {
+		if p.Phase == report.Measure && enough(p.Total) {
+			stop.stop()
+		}
+	}}
+}

@@ -156,7 +156,8 @@ func TestLossesOverTLS(t *testing.T) {
 			d.start(t)
 			c := short(d, Idle)
 			c.Connect.CA = ca
-			_, sum := mustRun(t, c, Options{})
+			o := until(&c, func(sum *report.Interval) bool { return sum.Lost >= 1 })
+			_, sum := mustRun(t, c, o)
 			expect(t, "lost", sum.Lost, 1)
 			expectFailures(t, sum, map[string]int64{tt.kind: 1})
 		})
