@@ -166,3 +166,15 @@ func TestASourceOfAnotherMachine(t *testing.T) {
 		t.Errorf("it says %v", err)
 	}
 }
+
+// TestALoopHearsOfTheTimelineBeforeItLooksAtWhatArrives: another loop may have heard of it first, and what
+// arrives may be the answer to what that one has sent.
+func TestALoopHearsOfTheTimelineBeforeItLooksAtWhatArrives(t *testing.T) {
+	w := &worker{config: Config{Duration: Duration(time.Second)}}
+	l := &loop{worker: w, rec: newRecorder(newTimeline(0)), clock: newClock(0)}
+	w.begin(10)
+	l.arrived()
+	if !l.rec.timeline.measured(10) {
+		t.Error("what arrives in the measure phase would not count")
+	}
+}

@@ -30,9 +30,10 @@ type loop struct {
 
 	inflater *inflater
 
-	now    int64 // of what is being handled
-	woke   int64 // when this turn's first event came, 0 before it
-	alarm  int64 // when the loop wanted to be awake next
+	now    int64     // of what is being handled
+	plan   *timeline // the worker's, as far as it was heard of
+	woke   int64     // when this turn's first event came, 0 before it
+	alarm  int64     // when the loop wanted to be awake next
 	rec    *recorder
 	work   work
 	dialer dialer
@@ -118,6 +119,7 @@ func (l *loop) posted() {
 func (l *loop) Turn() time.Duration {
 	l.now = l.clock.now()
 	l.late()
+	l.replan()
 	l.posted()
 	l.cut()
 	l.timeouts()
@@ -222,8 +224,18 @@ func (l *loop) Data(t poller.Token, b *poller.Buffer) {
 	l.bytes(c, b.Bytes())
 }
 
+// replan takes over a changed timeline. Before anything that arrives is looked at, too: it may answer what another
+// loop has sent by the new one, and would not count by the old one.
+func (l *loop) replan() {
+	if t := l.worker.plan.Load(); t != l.plan {
+		l.plan = t
+		l.rec.plan(*t)
+	}
+}
+
 // arrived reads the clock: an arrival counts from when the loop got to it.
 func (l *loop) arrived() {
+	l.replan()
 	l.now = l.clock.now()
 	if l.woke == 0 {
 		l.woke = l.now

@@ -34,7 +34,8 @@ type worker struct {
 	events   chan event // closed at the end
 
 	connected atomic.Int64
-	few       int64 // connections at which the slope of memory begins
+	few       int64                    // connections at which the slope of memory begins
+	plan      atomic.Pointer[timeline] // a copy of timeline for the loops; nil: nothing is planned yet
 
 	mu        sync.Mutex
 	assembler *assembler
@@ -241,8 +242,9 @@ func (w *worker) replan(change func(*timeline)) {
 func (w *worker) replanLocked(change func(*timeline)) {
 	change(&w.timeline)
 	t := w.timeline
+	w.plan.Store(&t)
 	for _, l := range w.loops {
-		l.post(func() { l.rec.plan(t) })
+		l.engine.Wake()
 	}
 }
 
