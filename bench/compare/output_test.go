@@ -18,7 +18,7 @@ func TestDestination(t *testing.T) {
 		want        string
 	}{
 		{"complete", runCommand{}, false, published},
-		{"all works by name", runCommand{Works: []string{"slow", "idle", "echo", "fanout", "connect"}}, false, published},
+		{"all works by name", runCommand{Works: []string{"slow", "idle", "echo", "wss", "fanout", "connect"}}, false, published},
 		{"one work", runCommand{Works: []string{"echo"}}, false, partial},
 		{"one case", runCommand{Cases: []string{"storm"}}, false, partial},
 		{"one server", runCommand{Servers: []string{"gws"}}, false, partial},

@@ -93,7 +93,7 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 	}
 	about := s.about
 	if pings := r.settings(Idle, "pinged").Pings; s.work == Idle && pings > 0 {
-		about += fmt.Sprintf(" In `pinged` each echoed a message of two bytes every 20 s (once at least) for %s s, while several servers ran side by side.", plain(pings))
+		about += fmt.Sprintf(" In `pinged` each echoed a message of two bytes every minute (once at least) for %s s, while several servers ran side by side.", plain(pings))
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.title, about)
 	for _, c := range r.charts() {
