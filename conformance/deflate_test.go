@@ -50,16 +50,7 @@ func deflateRows() []row {
 	ends := func(at, rule string, codes []int, frames ...frame) row {
 		return row{rule: rule, section: section + at, frames: frames, codes: codes}
 	}
-	var rows []row
-	for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression, flate.HuffmanOnly} {
-		for _, n := range []int{0, 1, 50, 300, 5000} {
-			rows = append(rows, same("7.2.2", "what the standard library compresses", text(pattern(n)), packed(opText, pattern(n), level)).but("level %d, %d bytes", level, n))
-		}
-	}
-	for _, level := range []int{flate.NoCompression, flate.DefaultCompression} {
-		m := pattern(maxMessage - 64) // stored blocks are longer than what is in them
-		rows = append(rows, same("7.2.2", "what the standard library compresses, near the limit", text(m), packed(opText, m, level)).but("level %d", level))
-	}
+	rows := standardRows()
 	m := packed(opBinary, pattern(3000), 6)
 	bytewise := []frame{{op: opBinary, rsv: rsv1, more: true}}
 	for i := range m.payload[:200] {
@@ -101,6 +92,23 @@ func deflateRows() []row {
 	)
 	for _, s := range utf8Invalid[:12] {
 		rows = append(rows, same("7.2.2", "compressed binary data may be anything", binaryOf(s), packed(opBinary, s, 9)).but("%+q", s))
+	}
+	return rows
+}
+
+// standardRows are messages that the standard library compresses, at all its levels.
+func standardRows() (rows []row) {
+	standard := func(rule, m string, level int) row {
+		return row{rule: rule, section: "RFC 7692, 7.2.2", frames: []frame{packed(opText, m, level)}, echo: []frame{text(m)}}
+	}
+	for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression, flate.HuffmanOnly} {
+		for _, n := range []int{0, 1, 50, 300, 5000} {
+			rows = append(rows, standard("what the standard library compresses", pattern(n), level).but("level %d, %d bytes", level, n))
+		}
+	}
+	for _, level := range []int{flate.NoCompression, flate.DefaultCompression} {
+		m := pattern(maxMessage - 64) // stored blocks are longer than what is in them
+		rows = append(rows, standard("what the standard library compresses, near the limit", m, level).but("level %d", level))
 	}
 	return rows
 }
