@@ -117,10 +117,7 @@ func TestTenThousandThatConnectAndVanish(t *testing.T) {
 
 // How a peer has ended the connection stands, also when the handler is behind and a reset comes first.
 func TestAResetDoesNotOvertakeWhatThePeerSaidBefore(t *testing.T) {
-	attacks(t, func(t *testing.T, c Config) {
-		if c.Inline {
-			t.Skip("nothing waits in a mailbox")
-		}
+	attacksOnPool(t, func(t *testing.T, c Config) { // inline, nothing waits
 		for _, row := range []struct {
 			name   string
 			last   []byte

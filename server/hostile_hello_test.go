@@ -248,3 +248,29 @@ func dialTCP(t *testing.T, addr string) net.Conn {
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
+
+// TestATLSHandshakeThatCannotBeAnsweredIsGone: it was never open, so it is no connection that was reset.
+func TestATLSHandshakeThatCannotBeAnsweredIsGone(t *testing.T) {
+	r := start(t, Config{TLS: serverTLS(), Loops: 1})
+	socket, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	r.await("the connection", func(s Stats) bool { return s.Accepted == 1 })
+	conns := make(chan *Conn, 1)
+	l := r.loops[0]
+	l.call(func() {
+		for c := range l.conns.all {
+			conns <- c
+		}
+	})
+	breakWrites(receive(t, "the connection", conns))
+	if _, err := socket.Write(hello(t)); err != nil {
+		t.Fatal(err)
+	}
+	r.await("its end", func(s Stats) bool { return s.Reasons[ReasonHandshakeGone]+s.Reasons[ReasonReset] > 0 })
+	if st := r.Stats(); st.Reasons[ReasonHandshakeGone] != 1 || st.Reasons[ReasonReset] != 0 {
+		t.Errorf("it is counted as %v", st.Reasons)
+	}
+}
