@@ -184,7 +184,7 @@ func (c *runCommand) results(ctx context.Context, w *workshop, entries []entry) 
 			Works: c.measured(), Cases: c.Cases, Started: time.Now(),
 			Command: command(os.Args[1:]),
 			Quick:   c.Quick, Rounds: c.Rounds, Seconds: c.Seconds, Warmup: c.Warmup,
-			Pings: c.Pings.Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,
+			Pings: c.Pings.Seconds(), Every: min(every, c.Pings).Seconds(), ServerCPU: c.ServerCPU, ClientCPU: c.ClientCPU,
 		}},
 		Machine: machine(w.compiler(ctx), c.ServerCPU, c.ClientCPU),
 	}

@@ -20,7 +20,7 @@ func made() *results.Run {
 		Settings: []results.Settings{{
 			Works:   []string{results.Idle, results.Echo, results.Fanout, results.Connect, results.Slow, results.WSS},
 			Started: started, Finished: started.Add(73*time.Minute + 20*time.Second),
-			Command: "go run . --rounds 2", Rounds: 2, Seconds: 5, Warmup: 1.5, Pings: 600, ClientCPU: 1,
+			Command: "go run . --rounds 2", Rounds: 2, Seconds: 5, Warmup: 1.5, Pings: 600, Every: 60, ClientCPU: 1,
 		}},
 		Machine: results.Machine{
 			CPU: "Some CPU @ 2.5 GHz", Processors: 2, Memory: 8 << 30, Kernel: "6.18.1", System: "Debian GNU/Linux 13",

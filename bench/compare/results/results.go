@@ -31,6 +31,7 @@ type Settings struct {
 	Seconds float64 `json:"seconds"` // measured per case, after the warm-up
 	Warmup  float64 `json:"warmup"`  // seconds
 	Pings   float64 `json:"pings"`   // seconds of pings before the idle case "pinged"
+	Every   float64 `json:"every"`   // seconds from one of these pings of a connection to the next
 	// The processors that server and client are pinned to.
 	ServerCPU int `json:"server_cpu"`
 	ClientCPU int `json:"client_cpu"`

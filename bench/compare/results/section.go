@@ -92,8 +92,8 @@ func (s *section) markdown(b *strings.Builder, r *Run) {
 		return
 	}
 	about := s.about
-	if pings := r.settings(Idle, "pinged").Pings; s.work == Idle && pings > 0 {
-		about += fmt.Sprintf(" In `pinged` each echoed a message of two bytes every minute (once at least) for %s s, while several servers ran side by side.", plain(pings))
+	if of := r.settings(Idle, "pinged"); s.work == Idle && of.Pings > 0 {
+		about += fmt.Sprintf(" In `pinged` each echoed a message of two bytes every %s s for %s s, while several servers ran side by side.", plain(of.Every), plain(of.Pings))
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", s.title, about)
 	for _, c := range r.charts() {
