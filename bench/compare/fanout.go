@@ -176,12 +176,13 @@ func (f fanoutCase) measureStalled(ctx context.Context, r *rig, p *program) outc
 	defer s.end()
 	c := f.config(r, s, bench.Slow, stalledFor(r))
 	c.On, c.Slow.Share = bench.Fanout, stalledShare
-	var open int
+	var open, last int // connections, at the last news but one and at the last
 	l, err := r.drive(ctx, s, c, func(n news) bool {
 		if n.Phase != report.Ramp && n.Phase != report.Warmup && n.Phase != report.Measure {
-			return false // when the news of the drain come, the client has begun to close
+			return false
 		}
-		open, err = s.established()
+		now, err := s.established()
+		open, last = cmp.Or(last, now), now // when the last news of measuring come, the client may have begun to close
 		return err != nil
 	})
 	if o.failed(err) && !l.whole() {
