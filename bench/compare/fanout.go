@@ -177,15 +177,19 @@ func (f fanoutCase) measureStalled(ctx context.Context, r *rig, p *program) outc
 	c := f.config(r, s, bench.Slow, stalledFor(r))
 	c.On, c.Slow.Share = bench.Fanout, stalledShare
 	var open, last int // connections, at the last news but one and at the last
+	var uncounted error
 	l, err := r.drive(ctx, s, c, func(n news) bool {
 		if n.Phase != report.Ramp && n.Phase != report.Warmup && n.Phase != report.Measure {
 			return false
 		}
-		now, err := s.established()
+		var now int
+		if now, uncounted = s.established(); uncounted != nil {
+			return true
+		}
 		open, last = cmp.Or(last, now), now // when the last news of measuring come, the client may have begun to close
-		return err != nil
+		return false
 	})
-	if o.failed(err) && !l.whole() {
+	if o.failed(uncounted) || o.failed(err) && !l.whole() {
 		return o
 	}
 	// The client cannot tell: it would hear of the end behind what it does not read.
